@@ -1,0 +1,1 @@
+//! Proxy-Wasm as data: versions, enums, status codes, signatures and wire codecs.

@@ -1,0 +1,1 @@
+//! Run Proxy-Wasm plugins on the engine of your choice.

@@ -1,0 +1,1 @@
+//! The Proxy-Wasm machine: VMs, contexts and host functions, on any engine.

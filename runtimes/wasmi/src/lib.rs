@@ -1,0 +1,1 @@
+//! The wasmi engine for enginebay.
