@@ -1,0 +1,125 @@
+//! The traits an engine implements.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::{Error, Guest, Host, ModuleInfo, ResolvedLimits, Signature, link};
+
+/// A function that the host offers to guests.
+///
+/// Its place in [`LoadRequest::imports`] is the number by which [`Host::call`] is told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostFunction {
+    /// The module name of the import, for example `env`.
+    pub module: &'static str,
+    /// The name of the import.
+    pub name: &'static str,
+    /// Its signature in WebAssembly; a native engine widens pointers and sizes to 8 bytes.
+    pub signature: Signature,
+}
+
+/// A function that the host may call, if the guest exports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// The name of the export.
+    pub name: &'static str,
+    /// Its signature in WebAssembly.
+    pub signature: Signature,
+}
+
+/// The place of an [`Export`] in [`LoadRequest::exports`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ExportId(pub u16);
+
+/// What [`Engine::load`] makes a module from.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct LoadRequest<'a> {
+    /// The WebAssembly binary; for a runtime of native plugins, the name of the plugin.
+    pub code: &'a [u8],
+    /// The functions the host offers. What the module imports beyond them is an error.
+    pub imports: &'a [HostFunction],
+    /// The functions the host may call. What the module doesn't export is left out.
+    pub exports: &'a [Export],
+}
+
+impl<'a> LoadRequest<'a> {
+    /// A request to load this code and link it against these functions.
+    pub fn new(code: &'a [u8], imports: &'a [HostFunction], exports: &'a [Export]) -> Self {
+        LoadRequest {
+            code,
+            imports,
+            exports,
+        }
+    }
+}
+
+/// An engine: the code and settings shared by all modules, on all threads.
+///
+/// An implementation writes [`Engine::limits`] and [`Engine::compile`]; callers use
+/// [`Engine::inspect`] and [`load`](#method.load).
+pub trait Engine: Send + Sync {
+    /// The limits every instance of this engine keeps.
+    fn limits(&self) -> &ResolvedLimits;
+
+    /// Reads what a module imports, exports and asks for, without compiling it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidModule`](crate::ErrorKind::InvalidModule).
+    fn inspect(&self, code: &[u8]) -> Result<ModuleInfo, Error> {
+        ModuleInfo::parse(code)
+    }
+
+    /// Compiles and links a module. Its imports, exports and declared sizes were checked already, so that
+    /// every engine refuses the same modules with the same words; use [`load`](#method.load) to get here.
+    ///
+    /// # Errors
+    /// What the engine itself can't accept.
+    fn compile(&self, request: &LoadRequest<'_>, info: &ModuleInfo) -> Result<Arc<dyn Module>, Error>;
+}
+
+impl dyn Engine {
+    /// Checks, compiles and links a module.
+    ///
+    /// # Errors
+    /// `InvalidModule`, `MissingImport`, `SignatureMismatch`, `LimitExceeded`, or what the engine says
+    /// when it compiles.
+    pub fn load(&self, request: &LoadRequest<'_>) -> Result<Arc<dyn Module>, Error> {
+        let info = self.inspect(request.code)?;
+        self.load_inspected(request, &info)
+    }
+
+    /// As [`load`](#method.load), with what [`Engine::inspect`] said about the same code.
+    ///
+    /// # Errors
+    /// As [`load`](#method.load).
+    pub fn load_inspected(
+        &self,
+        request: &LoadRequest<'_>,
+        info: &ModuleInfo,
+    ) -> Result<Arc<dyn Module>, Error> {
+        link::check(info, request, self.limits())?;
+        self.compile(request, info)
+    }
+}
+
+/// A module that is compiled and linked: what is left to do is to make instances.
+pub trait Module: Send + Sync {
+    /// Whether the module has this export.
+    fn has_export(&self, export: ExportId) -> bool;
+
+    /// Makes an instance with a memory of its own, whose host calls go to `host`, and runs the module's
+    /// start function if it has one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Instantiate`](crate::ErrorKind::Instantiate), with the trap if there was one.
+    fn instantiate(&self, host: Rc<dyn Host>) -> Result<Box<dyn Instance>, Error>;
+}
+
+/// One copy of a module. It stays on the thread that made it.
+pub trait Instance: Guest {
+    /// Bytes of linear memory the instance has now; 0 where that means nothing.
+    fn memory_size(&mut self) -> u64 {
+        self.memory().len() as u64
+    }
+}

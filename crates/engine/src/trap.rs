@@ -1,0 +1,142 @@
+//! How a call into a guest fails.
+
+use std::fmt;
+
+use crate::HostError;
+
+/// Why a guest stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TrapKind {
+    /// The `unreachable` instruction: what most languages compile an abort or a panic to.
+    Unreachable,
+    /// An access outside the guest's memory.
+    MemoryOutOfBounds,
+    /// An access outside a table, or an indirect call to an empty or wrongly typed element.
+    BadTableAccess,
+    /// Integer division by zero, overflow, or a conversion without a result.
+    Arithmetic,
+    /// The guest's stack is used up.
+    StackOverflow,
+    /// The call's time limit was reached.
+    Interrupted,
+    /// The engine could not get the memory it needed to go on.
+    OutOfMemory,
+    /// A host function failed, or panicked.
+    HostError,
+    /// The guest called `proc_exit` with this code.
+    Exit(u32),
+    /// Anything else; the message says what.
+    Other,
+}
+
+impl TrapKind {
+    /// A short name, the same for every engine.
+    pub fn name(self) -> &'static str {
+        match self {
+            TrapKind::Unreachable => "unreachable",
+            TrapKind::MemoryOutOfBounds => "out of bounds memory access",
+            TrapKind::BadTableAccess => "bad table access",
+            TrapKind::Arithmetic => "arithmetic error",
+            TrapKind::StackOverflow => "stack overflow",
+            TrapKind::Interrupted => "time limit reached",
+            TrapKind::OutOfMemory => "out of memory",
+            TrapKind::HostError => "host error",
+            TrapKind::Exit(_) => "proc_exit",
+            TrapKind::Other => "trap",
+        }
+    }
+}
+
+/// One guest frame of a trap's backtrace, innermost first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Index of the function in its module, where the engine knows it.
+    pub function: Option<u32>,
+    /// The function's name, demangled where the engine can.
+    pub name: Option<String>,
+}
+
+/// A call into a guest that did not come back.
+///
+/// One pointer wide, so that the result of a call that succeeds stays in registers.
+#[derive(Clone)]
+pub struct Trap(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: TrapKind,
+    message: String,
+    backtrace: Vec<Frame>,
+}
+
+impl Trap {
+    /// A trap of this kind; `message` is the engine's or the host's own words, and may be empty.
+    pub fn new(kind: TrapKind, message: impl Into<String>) -> Self {
+        Trap(Box::new(Inner {
+            kind,
+            message: message.into(),
+            backtrace: Vec::new(),
+        }))
+    }
+
+    /// The trap that a failed host function becomes. One that came out of a nested call into the
+    /// guest stays what it was.
+    pub fn from_host_error(error: HostError) -> Self {
+        use crate::HostErrorKind;
+        match error.into_kind() {
+            HostErrorKind::Trap(trap) => trap,
+            HostErrorKind::Exit(code) => Trap::new(TrapKind::Exit(code), format!("exit code {code}")),
+            HostErrorKind::Panic(message) => Trap::new(
+                TrapKind::HostError,
+                format!("a host function panicked: {message}"),
+            ),
+            HostErrorKind::Other(error) => Trap::new(TrapKind::HostError, error.to_string()),
+        }
+    }
+
+    /// Adds the guest's frames, innermost first. Frames that are there already stay (those of a
+    /// nested call are deeper than those of the call around it) and these follow.
+    #[must_use]
+    pub fn with_backtrace(mut self, frames: impl IntoIterator<Item = Frame>) -> Self {
+        self.0.backtrace.extend(frames);
+        self
+    }
+
+    /// Why the guest stopped.
+    pub fn kind(&self) -> TrapKind {
+        self.0.kind
+    }
+
+    /// More about it, in the engine's or the host's words; may be empty.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The guest's frames, innermost first; empty where the engine has none.
+    pub fn backtrace(&self) -> &[Frame] {
+        &self.0.backtrace
+    }
+}
+
+impl fmt::Display for Trap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.kind.name())?;
+        if !self.0.message.is_empty() {
+            write!(f, ": {}", self.0.message)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Trap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trap")
+            .field("kind", &self.0.kind)
+            .field("message", &self.0.message)
+            .field("backtrace", &self.0.backtrace)
+            .finish()
+    }
+}
+
+impl std::error::Error for Trap {}
