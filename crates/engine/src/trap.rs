@@ -48,13 +48,34 @@ impl TrapKind {
     }
 }
 
-/// One guest frame of a trap's backtrace, innermost first.
+/// One guest frame of a trap's backtrace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// Index of the function in its module, where the engine knows it.
     pub function: Option<u32>,
-    /// The function's name, demangled where the engine can.
+    /// The function's name, demangled.
     pub name: Option<String>,
+}
+
+impl Frame {
+    /// A frame of function number `function`, called `name` in the module's name section. Rust's mangled
+    /// names are made readable; other linkers do that themselves.
+    pub fn new(function: Option<u32>, name: Option<&str>) -> Self {
+        Frame {
+            function,
+            name: name.map(|name| format!("{:#}", rustc_demangle::demangle(name))),
+        }
+    }
+}
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.name, self.function) {
+            (Some(name), _) => f.write_str(name),
+            (None, Some(index)) => write!(f, "function {index}"),
+            (None, None) => f.write_str("?"),
+        }
+    }
 }
 
 /// A call into a guest that did not come back.
@@ -95,11 +116,13 @@ impl Trap {
         }
     }
 
-    /// Adds the guest's frames, innermost first. Frames that are there already stay (those of a
-    /// nested call are deeper than those of the call around it) and these follow.
+    /// Adds the guest's frames, innermost first, unless there are some already: those of a nested call,
+    /// which reach through to the outer one.
     #[must_use]
     pub fn with_backtrace(mut self, frames: impl IntoIterator<Item = Frame>) -> Self {
-        self.0.backtrace.extend(frames);
+        if self.0.backtrace.is_empty() {
+            self.0.backtrace.extend(frames);
+        }
         self
     }
 

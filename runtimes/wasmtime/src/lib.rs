@@ -1,1 +1,31 @@
-//! The wasmtime engine for enginebay.
+//! The [wasmtime](https://wasmtime.dev) engine for enginebay: `envoy.wasm.runtime.wasmtime`.
+//!
+//! Modules are compiled by Cranelift and linked once; instances come from a pool of pre-reserved slots,
+//! initialised copy-on-write, where the machine has the address space for it, and are made on demand where it
+//! has not. A call's time limit is kept with epochs, which one thread per engine advances.
+
+#![forbid(unsafe_code)]
+
+mod engine;
+mod exports;
+mod imports;
+mod instance;
+mod module;
+mod ticker;
+mod trap;
+
+use enginebay_engine::{Capabilities, Runtime};
+
+/// The runtime, as the registry knows it.
+pub const RUNTIME: Runtime = Runtime {
+    name: "envoy.wasm.runtime.wasmtime",
+    aliases: &[],
+    engine: "wasmtime 48 (Cranelift)",
+    capabilities: Capabilities::WASM
+        .with_limits(true, true, true, true)
+        .with_backtrace_names(true)
+        .with_simd(true),
+    factory: engine::create,
+};
+
+enginebay_engine::submit!(RUNTIME);

@@ -1,0 +1,107 @@
+//! The engine: wasmtime's own, set up twice over if need be.
+
+use std::sync::{Arc, OnceLock};
+
+use enginebay_engine::{EngineOptions, Error, ErrorKind, LoadRequest, Module, ModuleInfo, ResolvedLimits};
+use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::module::WasmtimeModule;
+use crate::ticker::Ticker;
+
+/// A wasmtime engine with the thread that advances its epochs.
+pub(crate) struct Strategy {
+    pub(crate) engine: wasmtime::Engine,
+    pub(crate) ticker: Option<Ticker>,
+}
+
+struct WasmtimeEngine {
+    limits: ResolvedLimits,
+    /// `None` where the machine doesn't have the address space.
+    pooled: Option<Arc<Strategy>>,
+    /// For modules that don't fit the pool; made when first needed.
+    on_demand: OnceLock<Arc<Strategy>>,
+}
+
+pub(crate) fn create(
+    options: &EngineOptions,
+    limits: ResolvedLimits,
+) -> Result<Arc<dyn enginebay_engine::Engine>, Error> {
+    let mut config = config(&limits);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options, &limits)));
+    let pooled = wasmtime::Engine::new(&config)
+        .ok()
+        .map(|engine| Arc::new(Strategy::new(engine, &limits)));
+    let engine = WasmtimeEngine {
+        limits,
+        pooled,
+        on_demand: OnceLock::new(),
+    };
+    if engine.pooled.is_none() {
+        engine.on_demand()?;
+    }
+    Ok(Arc::new(engine))
+}
+
+fn config(limits: &ResolvedLimits) -> Config {
+    let mut config = Config::new();
+    config.epoch_interruption(limits.call_time.is_some());
+    if let Some(stack) = limits.stack {
+        config.max_wasm_stack(stack);
+    }
+    config
+}
+
+fn pool(options: &EngineOptions, limits: &ResolvedLimits) -> PoolingAllocationConfig {
+    // Memories keep wasmtime's default reservation of 4 GiB each: with less, compiled code has to check
+    // bounds, and the limit on what a guest may use is kept by the store's limiter anyway.
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_core_instances(options.max_instances)
+        .total_memories(options.max_instances)
+        .total_tables(options.max_instances)
+        .table_elements(limits.table_elements.unwrap_or(u32::MAX) as usize);
+    pool
+}
+
+impl Strategy {
+    fn new(engine: wasmtime::Engine, limits: &ResolvedLimits) -> Self {
+        let ticker = limits.call_time.map(|limit| Ticker::start(&engine, limit));
+        Strategy { engine, ticker }
+    }
+}
+
+impl WasmtimeEngine {
+    fn on_demand(&self) -> Result<&Arc<Strategy>, Error> {
+        if let Some(strategy) = self.on_demand.get() {
+            return Ok(strategy);
+        }
+        let engine = wasmtime::Engine::new(&config(&self.limits)).map_err(|error| {
+            Error::new(
+                ErrorKind::Setup,
+                format!("wasmtime can't be set up here: {error:#}"),
+            )
+        })?;
+        Ok(self
+            .on_demand
+            .get_or_init(|| Arc::new(Strategy::new(engine, &self.limits))))
+    }
+}
+
+impl enginebay_engine::Engine for WasmtimeEngine {
+    fn limits(&self) -> &ResolvedLimits {
+        &self.limits
+    }
+
+    fn compile(&self, request: &LoadRequest<'_>, info: &ModuleInfo) -> Result<Arc<dyn Module>, Error> {
+        // A slot of the pool has one memory and one table.
+        let fits = info.memories.len() <= 1 && info.tables.len() <= 1;
+        let strategy = match &self.pooled {
+            Some(pooled) if fits => pooled,
+            _ => self.on_demand()?,
+        };
+        Ok(Arc::new(WasmtimeModule::compile(
+            strategy,
+            request,
+            &self.limits,
+        )?))
+    }
+}
