@@ -1,1 +1,63 @@
-//! Proxy-Wasm as data: versions, enums, status codes, signatures and wire codecs.
+//! Proxy-Wasm as data.
+//!
+//! This crate holds what the Proxy-Wasm ABI *is*, and nothing that acts on it: no engine, no I/O.
+//! Linking, capability checks, `inspect` and the conformance suite all read the same tables.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`version`] | the ABI versions and the marker exports that announce them |
+//! | [`enums`], [`filter`], [`wasi`] | every number of the ABI under its name |
+//! | [`param`] | parameter kinds, from which both the wasm and the native types follow |
+//! | [`functions`] | the table of host functions: Proxy-Wasm, WASI preview 1, Emscripten |
+//! | [`callbacks`] | the table of exports a host calls, with their shape in each version |
+//! | [`pairs`] | the codec for header maps |
+//! | [`property`] | the codec for property paths |
+//! | [`values`] | how property values are written |
+//!
+//! The tables follow the Proxy-Wasm specification for names and contracts. Where Envoy links
+//! something else than the specification says, the tables follow Envoy, because that is what
+//! compiled plugins import; the row says so.
+//!
+//! ```
+//! use enginebay_abi::{AbiVersion, Callback, functions};
+//!
+//! let def = functions::lookup("env", "proxy_log").unwrap();
+//! assert_eq!(def.signature.to_string(), "(i32, i32, i32) -> i32");
+//! assert!(def.versions.contains(AbiVersion::V0_1_0));
+//!
+//! let headers = Callback::ProxyOnRequestHeaders;
+//! assert_eq!(headers.signature(AbiVersion::V0_1_0).unwrap().params.len(), 2);
+//! assert_eq!(headers.signature(AbiVersion::V0_2_1).unwrap().params.len(), 3);
+//! ```
+
+#![forbid(unsafe_code)]
+
+#[macro_use]
+mod macros;
+
+pub mod callbacks;
+pub mod enums;
+pub mod filter;
+pub mod functions;
+pub mod pairs;
+pub mod param;
+pub mod property;
+pub mod values;
+pub mod version;
+pub mod wasi;
+
+#[cfg(test)]
+mod table_tests;
+
+pub use callbacks::{Callback, Integration, Shape};
+pub use enums::{
+    BufferType, GrpcStatus, LogLevel, MapType, MetricType, PeerType, Status, StreamType, UnknownValue,
+};
+pub use filter::{Action, FilterDataStatus, FilterHeadersStatus, FilterMetadataStatus, FilterTrailersStatus};
+pub use functions::{FunctionDef, HostFunction, Namespace, Phase};
+pub use pairs::{Pairs, PairsError};
+pub use param::Param;
+pub use property::PropertyPath;
+pub use values::Value;
+pub use version::{AbiVersion, VersionSet};
+pub use wasi::{ClockId, WasiErrno};

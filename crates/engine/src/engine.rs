@@ -78,7 +78,7 @@ pub trait Engine: Send + Sync {
     fn compile(&self, request: &LoadRequest<'_>, info: &ModuleInfo) -> Result<Arc<dyn Module>, Error>;
 }
 
-impl dyn Engine {
+impl<'e> dyn Engine + 'e {
     /// Checks, compiles and links a module.
     ///
     /// # Errors

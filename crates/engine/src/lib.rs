@@ -39,7 +39,7 @@ pub use memory::{ForeignMemory, Memory, OutOfBounds};
 pub use module_info::{
     CustomSection, ExternKind, FuncType, ModuleExport, ModuleImport, ModuleInfo, SizeRange,
 };
-pub use registry::{Found, Registry, Runtime};
+pub use registry::{Factory, Found, Registry, Runtime};
 pub use signature::{Signature, ValType};
 pub use trap::{Frame, Trap, TrapKind};
 

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use crate::{Capabilities, Engine, EngineOptions, Error, ErrorKind, ResolvedLimits};
 
+/// Makes an engine that keeps these limits.
+pub type Factory = fn(&EngineOptions, ResolvedLimits) -> Result<Arc<dyn Engine>, Error>;
+
 /// A way to run guests, as the registry knows it.
 #[derive(Clone, Copy, Debug)]
 pub struct Runtime {
@@ -15,8 +18,8 @@ pub struct Runtime {
     pub engine: &'static str,
     /// What it can do.
     pub capabilities: Capabilities,
-    /// Makes an engine that keeps these limits. Called through [`Runtime::create`].
-    pub factory: fn(&EngineOptions, ResolvedLimits) -> Result<Arc<dyn Engine>, Error>,
+    /// Makes the engine. Called through [`Runtime::create`].
+    pub factory: Factory,
 }
 
 inventory::collect!(Runtime);

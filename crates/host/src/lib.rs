@@ -1,1 +1,34 @@
-//! The Proxy-Wasm machine: VMs, contexts and host functions, on any engine.
+//! The Proxy-Wasm machine: what is between an engine and a proxy.
+//!
+//! A [`Program`] is a plugin's code, compiled and linked, shared by all threads. A [`Vm`] is one copy of it with
+//! its own memory, which stays on the thread that made it and runs any number of plugins (root contexts) and
+//! streams. The embedder drives it with the specification's callbacks and supplies everything that is not
+//! Proxy-Wasm itself: a [`Platform`] (log, clock, randomness) for each VM and a [`StreamState`] (headers,
+//! bodies, properties) for each stream.
+//!
+//! The crate does no I/O, never blocks and starts no threads. It runs on any engine behind
+//! [`enginebay_engine`].
+
+#![forbid(unsafe_code)]
+
+mod body;
+mod contexts;
+mod failure;
+mod headers;
+mod hostcalls;
+mod platform;
+mod program;
+mod state;
+mod stream;
+mod vm;
+
+pub use body::Body;
+pub use enginebay_abi as abi;
+pub use enginebay_engine as engine;
+pub use failure::{FailState, Failure};
+pub use headers::{HeaderError, HeaderMap};
+pub use platform::{LogRecord, Platform};
+pub use program::Program;
+pub use state::{PluginConfig, VmConfig};
+pub use stream::{LocalResponse, StreamState};
+pub use vm::{ContextId, Vm};

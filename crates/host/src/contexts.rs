@@ -1,0 +1,190 @@
+//! The contexts of a VM by id.
+
+use std::rc::Rc;
+
+use crate::state::PluginConfig;
+
+/// A root context: one plugin in its VM.
+pub(crate) struct Root {
+    pub(crate) plugin: Rc<PluginConfig>,
+}
+
+/// What a context is for.
+pub(crate) enum Kind<S> {
+    Root(Root),
+    /// A stream of the plugin whose root context has this id.
+    Stream {
+        root: u32,
+        state: S,
+    },
+}
+
+pub(crate) struct Context<S> {
+    id: u32,
+    pub(crate) kind: Kind<S>,
+    /// `proxy_on_done` returned false: the context goes when the guest calls `proxy_done`.
+    pub(crate) pending_done: bool,
+}
+
+/// All contexts. Ids grow by one, as on Envoy, and the slot of an id is its remainder: finding one costs neither
+/// a hash nor a search. Ids whose slot is taken by a context that is still alive are passed over.
+pub(crate) struct Contexts<S> {
+    slots: Vec<Option<Context<S>>>,
+    live: usize,
+    next_id: u32,
+}
+
+impl<S> Contexts<S> {
+    const INITIAL_SLOTS: usize = 64;
+
+    pub(crate) fn new() -> Self {
+        Contexts {
+            slots: std::iter::repeat_with(|| None)
+                .take(Self::INITIAL_SLOTS)
+                .collect(),
+            live: 0,
+            next_id: 1,
+        }
+    }
+
+    /// The power of two that the number of slots is keeps this one instruction.
+    #[inline]
+    fn slot(&self, id: u32) -> usize {
+        id as usize & (self.slots.len() - 1)
+    }
+
+    pub(crate) fn insert(&mut self, kind: Kind<S>) -> u32 {
+        if self.live * 2 >= self.slots.len() {
+            self.grow();
+        }
+        // At most half of the slots are taken, so this ends.
+        let (id, slot) = loop {
+            let id = self.next_id;
+            self.next_id = self.next_id.checked_add(1).unwrap_or(1);
+            let slot = self.slot(id);
+            if self.slots[slot].is_none() {
+                break (id, slot);
+            }
+        };
+        self.slots[slot] = Some(Context {
+            id,
+            kind,
+            pending_done: false,
+        });
+        self.live += 1;
+        id
+    }
+
+    fn grow(&mut self) {
+        let len = self.slots.len() * 2;
+        let old = std::mem::replace(
+            &mut self.slots,
+            std::iter::repeat_with(|| None).take(len).collect(),
+        );
+        for context in old.into_iter().flatten() {
+            // Ids that differ modulo the old length differ modulo twice that length too.
+            let slot = self.slot(context.id);
+            self.slots[slot] = Some(context);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, id: u32) -> Option<&Context<S>> {
+        self.slots[self.slot(id)]
+            .as_ref()
+            .filter(|context| context.id == id)
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, id: u32) -> Option<&mut Context<S>> {
+        let slot = self.slot(id);
+        self.slots[slot].as_mut().filter(|context| context.id == id)
+    }
+
+    pub(crate) fn remove(&mut self, id: u32) -> Option<Context<S>> {
+        let slot = self.slot(id);
+        let removed = self.slots[slot].take_if(|context| context.id == id);
+        self.live -= usize::from(removed.is_some());
+        removed
+    }
+
+    /// Number of contexts, root contexts among them.
+    pub(crate) fn len(&self) -> usize {
+        self.live
+    }
+
+    /// The plugin that a context belongs to.
+    pub(crate) fn plugin_of(&self, id: u32) -> Option<&Rc<PluginConfig>> {
+        match &self.get(id)?.kind {
+            Kind::Root(root) => Some(&root.plugin),
+            Kind::Stream { root, .. } => match &self.get(*root)?.kind {
+                Kind::Root(root) => Some(&root.plugin),
+                Kind::Stream { .. } => None,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(contexts: &mut Contexts<u32>, state: u32) -> u32 {
+        contexts.insert(Kind::Stream { root: 0, state })
+    }
+
+    fn state(contexts: &Contexts<u32>, id: u32) -> Option<u32> {
+        match contexts.get(id)?.kind {
+            Kind::Stream { state, .. } => Some(state),
+            Kind::Root(_) => None,
+        }
+    }
+
+    #[test]
+    fn ids_start_at_one_and_are_not_used_again() {
+        let mut contexts = Contexts::new();
+        assert_eq!(stream(&mut contexts, 10), 1);
+        assert_eq!(stream(&mut contexts, 20), 2);
+        contexts.remove(2);
+        assert_eq!(stream(&mut contexts, 30), 3);
+        assert_eq!(state(&contexts, 2), None);
+        assert_eq!(contexts.len(), 2);
+    }
+
+    #[test]
+    fn a_long_lived_context_is_passed_over_and_never_lost() {
+        let mut contexts = Contexts::new();
+        let root = stream(&mut contexts, 7);
+        for n in 0..1000 {
+            let id = stream(&mut contexts, n);
+            assert_eq!(state(&contexts, id), Some(n));
+            contexts.remove(id);
+        }
+        assert_eq!(state(&contexts, root), Some(7));
+        assert_eq!(contexts.slots.len(), Contexts::<u32>::INITIAL_SLOTS);
+    }
+
+    #[test]
+    fn many_at_once() {
+        let mut contexts = Contexts::new();
+        let ids: Vec<u32> = (0..10_000).map(|n| stream(&mut contexts, n)).collect();
+        for (n, id) in ids.iter().enumerate() {
+            assert_eq!(state(&contexts, *id), Some(n as u32));
+        }
+        for id in ids {
+            assert!(contexts.remove(id).is_some());
+            assert!(contexts.remove(id).is_none());
+        }
+        assert_eq!(contexts.len(), 0);
+    }
+
+    #[test]
+    fn ids_wrap_around() {
+        let mut contexts = Contexts::new();
+        let root = stream(&mut contexts, 7);
+        contexts.next_id = u32::MAX;
+        assert_eq!(stream(&mut contexts, 1), u32::MAX);
+        assert_eq!(stream(&mut contexts, 2), 2);
+        assert_eq!(state(&contexts, root), Some(7));
+    }
+}

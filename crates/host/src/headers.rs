@@ -1,0 +1,481 @@
+//! The header map that guests see.
+
+use std::fmt;
+
+use enginebay_abi::Status;
+
+/// HTTP headers, trailers or metadata, in order, with repeated names: names in lower case, pseudo-headers
+/// (`:path`) among them.
+///
+/// All names and values lie in one allocation, which [`HeaderMap::clear`] keeps: a map that is used again
+/// allocates nothing. While nothing was changed out of order, the bytes are already those that a guest reads
+/// with `proxy_get_header_map_pairs`.
+#[derive(Clone, Default)]
+pub struct HeaderMap {
+    /// `name\0value\0` of every entry, and what entries left behind that were changed.
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+    /// Length of all names and values that are still in use.
+    size: usize,
+    /// Whether `bytes` is exactly the entries, one after the other.
+    contiguous: bool,
+    modified: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    start: u32,
+    name_len: u32,
+    value_len: u32,
+}
+
+impl Entry {
+    /// Bytes the entry takes, with both terminators.
+    fn stored_len(self) -> usize {
+        self.name_len as usize + self.value_len as usize + 2
+    }
+}
+
+/// Where a value is, for [`HeaderMap::value_at`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ValueRef {
+    start: u32,
+    pub(crate) len: u32,
+}
+
+/// Why a header was not added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderError {
+    /// The name is empty or has a character that no header name may have.
+    #[error("not a header name")]
+    InvalidName,
+    /// The value has a line break or a NUL, which would end the header on the wire.
+    #[error("not a header value")]
+    InvalidValue,
+    /// The map holds [`HeaderMap::MAX_ENTRIES`] headers or [`HeaderMap::MAX_SIZE`] bytes already.
+    #[error("too many headers")]
+    TooLarge,
+}
+
+impl From<HeaderError> for Status {
+    fn from(_: HeaderError) -> Self {
+        Status::BadArgument
+    }
+}
+
+impl HeaderMap {
+    /// The largest number of headers in one map: 1,024.
+    pub const MAX_ENTRIES: usize = 1024;
+    /// The largest total length of names and values in one map: 1 MiB.
+    pub const MAX_SIZE: usize = 1 << 20;
+
+    /// An empty map.
+    pub fn new() -> Self {
+        HeaderMap {
+            contiguous: true,
+            ..HeaderMap::default()
+        }
+    }
+
+    /// Number of headers, repeated names counted each time.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are no headers.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Total length of all names and values in bytes: what `proxy_get_header_map_size` gives.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Whether a guest or anybody else changed the map since it was made or [`HeaderMap::set_unmodified`] was
+    /// called.
+    pub fn is_modified(&self) -> bool {
+        self.modified
+    }
+
+    /// Takes what is there now as what it was before any change.
+    pub fn set_unmodified(&mut self) {
+        self.modified = false;
+    }
+
+    /// Takes all headers out and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.entries.clear();
+        self.size = 0;
+        self.contiguous = true;
+        self.modified = true;
+    }
+
+    /// The first value of this name, which may be in any case.
+    pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
+        self.find(name.as_ref()).and_then(|found| self.value_at(found))
+    }
+
+    /// All headers, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> + Clone {
+        self.entries
+            .iter()
+            .map(|entry| (self.name(*entry), self.value(*entry)))
+    }
+
+    /// Adds a header after all others, also when there is one of that name.
+    ///
+    /// # Errors
+    /// A name or value that can't be sent, or a map that is full.
+    pub fn add(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), HeaderError> {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        check_name(name)?;
+        check_value(value)?;
+        self.check_room(self.entries.len(), self.size, name.len() + value.len())?;
+        self.push(name, value);
+        Ok(())
+    }
+
+    /// Gives the first header of this name this value and takes the others of that name out; adds one if there
+    /// is none.
+    ///
+    /// # Errors
+    /// As [`HeaderMap::add`].
+    pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), HeaderError> {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        let Some(first) = self.position(name) else {
+            return self.add(name, value);
+        };
+        check_value(value)?;
+        let old = self.entries[first];
+        self.check_room(0, self.size - old.value_len as usize, value.len())?;
+        let start = self.bytes.len();
+        self.write(name, value);
+        self.entries[first] = Entry {
+            start: start as u32,
+            name_len: old.name_len,
+            value_len: value.len() as u32,
+        };
+        self.size = self.size - old.value_len as usize + value.len();
+        self.contiguous = false;
+        let mut position = 0;
+        self.retain(|entry_name| {
+            position += 1;
+            position <= first + 1 || !entry_name.eq_ignore_ascii_case(name)
+        });
+        self.modified = true;
+        self.compact();
+        Ok(())
+    }
+
+    /// Takes out all headers of this name. Says whether there was one.
+    pub fn remove(&mut self, name: impl AsRef<[u8]>) -> bool {
+        let name = name.as_ref();
+        let before = self.entries.len();
+        self.retain(|entry_name| !entry_name.eq_ignore_ascii_case(name));
+        let removed = self.entries.len() != before;
+        self.modified |= removed;
+        removed
+    }
+
+    /// Replaces all headers with these. On an error the map is as it was.
+    ///
+    /// # Errors
+    /// As [`HeaderMap::add`], for the first header that can't be added.
+    pub fn replace_all<'a>(
+        &mut self,
+        headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+    ) -> Result<(), HeaderError> {
+        let mut new = HeaderMap::new();
+        for (name, value) in headers {
+            new.add(name, value)?;
+        }
+        new.modified = true;
+        *self = new;
+        Ok(())
+    }
+
+    /// Length of the map in the form `proxy_get_header_map_pairs` gives: see [`enginebay_abi::pairs`].
+    pub(crate) fn encoded_len(&self) -> usize {
+        4 + self.entries.len() * 10 + self.size
+    }
+
+    /// Writes that form. Says whether `out` has exactly the right length.
+    pub(crate) fn encode_into(&self, out: &mut [u8]) -> bool {
+        if out.len() != self.encoded_len() {
+            return false;
+        }
+        let (head, body) = out.split_at_mut(4 + self.entries.len() * 8);
+        head[..4].copy_from_slice(&(self.entries.len() as u32).to_le_bytes());
+        for (sizes, entry) in std::iter::zip(head[4..].chunks_exact_mut(8), &self.entries) {
+            sizes[..4].copy_from_slice(&entry.name_len.to_le_bytes());
+            sizes[4..].copy_from_slice(&entry.value_len.to_le_bytes());
+        }
+        if self.contiguous {
+            body.copy_from_slice(&self.bytes);
+            return true;
+        }
+        let mut at = 0;
+        for entry in &self.entries {
+            let len = entry.stored_len();
+            let start = entry.start as usize;
+            body[at..at + len].copy_from_slice(&self.bytes[start..start + len]);
+            at += len;
+        }
+        true
+    }
+
+    pub(crate) fn find(&self, name: &[u8]) -> Option<ValueRef> {
+        self.position(name).map(|position| {
+            let entry = self.entries[position];
+            ValueRef {
+                start: entry.start + entry.name_len + 1,
+                len: entry.value_len,
+            }
+        })
+    }
+
+    pub(crate) fn value_at(&self, value: ValueRef) -> Option<&[u8]> {
+        let start = value.start as usize;
+        self.bytes.get(start..start + value.len as usize)
+    }
+
+    #[inline]
+    fn position(&self, name: &[u8]) -> Option<usize> {
+        self.entries.iter().position(|entry| {
+            entry.name_len as usize == name.len() && self.name(*entry).eq_ignore_ascii_case(name)
+        })
+    }
+
+    #[inline]
+    fn name(&self, entry: Entry) -> &[u8] {
+        let start = entry.start as usize;
+        &self.bytes[start..start + entry.name_len as usize]
+    }
+
+    #[inline]
+    fn value(&self, entry: Entry) -> &[u8] {
+        let start = (entry.start + entry.name_len + 1) as usize;
+        &self.bytes[start..start + entry.value_len as usize]
+    }
+
+    fn check_room(&self, entries: usize, size: usize, added: usize) -> Result<(), HeaderError> {
+        // Comparing `added` first keeps the sum from overflowing.
+        if entries >= Self::MAX_ENTRIES || added > Self::MAX_SIZE || size + added > Self::MAX_SIZE {
+            return Err(HeaderError::TooLarge);
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, name: &[u8], value: &[u8]) {
+        self.entries.push(Entry {
+            start: self.bytes.len() as u32,
+            name_len: name.len() as u32,
+            value_len: value.len() as u32,
+        });
+        self.write(name, value);
+        self.size += name.len() + value.len();
+        self.modified = true;
+        self.compact();
+    }
+
+    fn write(&mut self, name: &[u8], value: &[u8]) {
+        self.bytes.reserve(name.len() + value.len() + 2);
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(name);
+        self.bytes[start..].make_ascii_lowercase();
+        self.bytes.push(0);
+        self.bytes.extend_from_slice(value);
+        self.bytes.push(0);
+    }
+
+    fn retain(&mut self, mut keep: impl FnMut(&[u8]) -> bool) {
+        let (bytes, size, contiguous) = (&self.bytes, &mut self.size, &mut self.contiguous);
+        self.entries.retain(|entry| {
+            let start = entry.start as usize;
+            let kept = keep(&bytes[start..start + entry.name_len as usize]);
+            if !kept {
+                *size -= entry.name_len as usize + entry.value_len as usize;
+                *contiguous = false;
+            }
+            kept
+        });
+    }
+
+    /// Keeps what changed entries left behind from growing without end.
+    fn compact(&mut self) {
+        let live = self.size + 2 * self.entries.len();
+        if self.bytes.len() <= 4096 + 2 * live {
+            return;
+        }
+        let mut bytes = Vec::with_capacity(live);
+        for entry in &mut self.entries {
+            let start = entry.start as usize;
+            entry.start = bytes.len() as u32;
+            bytes.extend_from_slice(&self.bytes[start..start + entry.stored_len()]);
+        }
+        self.bytes = bytes;
+        self.contiguous = true;
+    }
+}
+
+/// The characters of a name: those of HTTP's `token`, after a colon for a pseudo-header.
+fn check_name(name: &[u8]) -> Result<(), HeaderError> {
+    let token = name.strip_prefix(b":").unwrap_or(name);
+    let valid = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    if token.is_empty() || !token.iter().all(valid) {
+        return Err(HeaderError::InvalidName);
+    }
+    Ok(())
+}
+
+fn check_value(value: &[u8]) -> Result<(), HeaderError> {
+    if value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
+        return Err(HeaderError::InvalidValue);
+    }
+    Ok(())
+}
+
+impl fmt::Debug for HeaderMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(
+                self.iter()
+                    .map(|(name, value)| (String::from_utf8_lossy(name), String::from_utf8_lossy(value))),
+            )
+            .finish()
+    }
+}
+
+impl PartialEq for HeaderMap {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for HeaderMap {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn map(headers: &[(&str, &str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.add(name, value).unwrap();
+        }
+        map
+    }
+
+    #[test]
+    fn order_repetition_and_case() {
+        let mut headers = map(&[(":path", "/"), ("Accept", "a"), ("x", "1"), ("accept", "b")]);
+        assert_eq!(headers.get("ACCEPT"), Some(&b"a"[..]));
+        assert_eq!(headers.len(), 4);
+        headers.set("accept", "longer than before").unwrap();
+        assert_eq!(
+            headers,
+            map(&[(":path", "/"), ("accept", "longer than before"), ("x", "1")])
+        );
+        assert!(headers.remove("X"));
+        assert!(!headers.remove("x"));
+        assert_eq!(headers, map(&[(":path", "/"), ("accept", "longer than before")]));
+        assert_eq!(headers.size(), 5 + 1 + 6 + 18);
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_refused() {
+        let mut headers = HeaderMap::new();
+        for name in ["", ":", "a b", "a\n", "é", "a:b"] {
+            assert_eq!(headers.add(name, "v"), Err(HeaderError::InvalidName), "{name:?}");
+        }
+        for value in ["a\r\nb: c", "\0", "\n"] {
+            assert_eq!(
+                headers.add("a", value),
+                Err(HeaderError::InvalidValue),
+                "{value:?}"
+            );
+        }
+        assert!(headers.is_empty());
+        assert!(!headers.is_modified());
+    }
+
+    #[test]
+    fn entries_are_bounded() {
+        let mut headers = HeaderMap::new();
+        for _ in 0..HeaderMap::MAX_ENTRIES {
+            headers.add("a", "b").unwrap();
+        }
+        assert_eq!(headers.add("a", "b"), Err(HeaderError::TooLarge));
+        assert_eq!(headers.set("a", "c"), Ok(()));
+        assert_eq!(headers.len(), 1);
+    }
+
+    #[test]
+    fn bytes_are_bounded_also_when_one_header_changes_for_ever() {
+        let mut headers = map(&[("a", "")]);
+        let large = vec![b'x'; HeaderMap::MAX_SIZE - 1];
+        assert_eq!(headers.set("a", &large), Ok(()));
+        assert_eq!(headers.add("b", ""), Err(HeaderError::TooLarge));
+        assert_eq!(
+            headers.set("a", vec![b'x'; HeaderMap::MAX_SIZE]),
+            Err(HeaderError::TooLarge)
+        );
+        for _ in 0..10_000 {
+            headers.set("a", "short").unwrap();
+        }
+        assert!(headers.bytes.capacity() < 3 * HeaderMap::MAX_SIZE);
+        assert_eq!(headers.get("a"), Some(&b"short"[..]));
+    }
+
+    proptest! {
+        #[test]
+        fn behaves_as_a_list_of_pairs(
+            steps in proptest::collection::vec((0..4u8, "[a-cA-C]", "[x-z]{0,40}"), 0..60)
+        ) {
+            let mut headers = HeaderMap::new();
+            let mut model: Vec<(String, String)> = Vec::new();
+            for (step, name, value) in steps {
+                let lower = name.to_ascii_lowercase();
+                match step {
+                    0 => {
+                        headers.add(&name, &value).unwrap();
+                        model.push((lower, value));
+                    }
+                    1 => {
+                        headers.set(&name, &value).unwrap();
+                        match model.iter().position(|(n, _)| *n == lower) {
+                            Some(first) => {
+                                model[first].1 = value;
+                                let mut position = 0;
+                                model.retain(|(n, _)| {
+                                    position += 1;
+                                    position <= first + 1 || *n != lower
+                                });
+                            }
+                            None => model.push((lower, value)),
+                        }
+                    }
+                    2 => {
+                        let removed = headers.remove(&name);
+                        let before = model.len();
+                        model.retain(|(n, _)| *n != lower);
+                        prop_assert_eq!(removed, model.len() != before);
+                    }
+                    _ => {
+                        let expected = model.iter().find(|(n, _)| *n == lower).map(|(_, v)| v.as_bytes());
+                        prop_assert_eq!(headers.get(&name), expected);
+                    }
+                }
+                let expected: Vec<_> = model.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
+                prop_assert_eq!(headers.iter().collect::<Vec<_>>(), expected.clone());
+                let mut encoded = vec![0; headers.encoded_len()];
+                prop_assert!(headers.encode_into(&mut encoded));
+                prop_assert_eq!(encoded, enginebay_abi::pairs::encode(expected.iter().copied()).unwrap());
+            }
+        }
+    }
+}

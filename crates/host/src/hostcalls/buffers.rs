@@ -1,0 +1,107 @@
+//! Sections "Buffers" and, for ABI 0.1.0, "Configuration".
+
+use bytes::Bytes;
+use enginebay_abi::{BufferType, Status};
+use enginebay_engine::HostError;
+
+use super::{Cx, Outcome, Stop, array, status};
+use crate::StreamState;
+
+pub(super) fn get_buffer_bytes<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
+    let [buffer, start, max_size, return_data, return_size] = *array(args)?;
+    status((|| -> Outcome {
+        let buffer = buffer_type(buffer)?;
+        if let Some(configuration) = cx.state.configuration(buffer) {
+            let bytes = configuration.bytes();
+            let (start, len) = clamp(start, max_size, bytes.len())?;
+            let part = &bytes[start..start + len];
+            return cx.give(return_data, return_size, len, |_, out| {
+                out.copy_from_slice(part);
+                true
+            });
+        }
+        let size = cx
+            .state
+            .with_buffer(buffer, |body| body.len())
+            .ok_or(Status::NotFound)?;
+        let (start, len) = clamp(start, max_size, size)?;
+        cx.give(return_data, return_size, len, |state, out| {
+            state
+                .with_buffer(buffer, |body| body.read(start, out))
+                .unwrap_or(false)
+        })
+    })())
+}
+
+pub(super) fn get_buffer_status<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
+    let [buffer, return_size, return_unused] = *array(args)?;
+    status((|| -> Outcome {
+        let buffer = buffer_type(buffer)?;
+        let size = match cx.state.configuration(buffer) {
+            Some(configuration) => configuration.bytes().len(),
+            None => cx
+                .state
+                .with_buffer(buffer, |body| body.len())
+                .ok_or(Status::NotFound)?,
+        };
+        let mut memory = cx.memory();
+        memory.write_word(return_size, size as u64)?;
+        memory.write_u32(return_unused, 0)?;
+        Ok(())
+    })())
+}
+
+pub(super) fn set_buffer_bytes<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
+    let [buffer, start, size, data, data_size] = *array(args)?;
+    status((|| -> Outcome {
+        let buffer = buffer_type(buffer)?;
+        // Known before the bytes are read, so that a buffer that isn't there costs no copy.
+        if cx.state.with_buffer(buffer, |_| ()).is_none() {
+            return Err(Status::NotFound.into());
+        }
+        let value = Bytes::copy_from_slice(cx.memory().read(data, data_size)?);
+        let (start, size) = (saturate(start), saturate(size));
+        cx.state
+            .with_buffer(buffer, |body| body.replace(start, size, value));
+        Ok(())
+    })())
+}
+
+/// ABI 0.1.0: the configuration that the current callback is about.
+pub(super) fn get_configuration<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
+    let [return_data, return_size] = *array(args)?;
+    status((|| -> Outcome {
+        let buffer = match cx.state.starting.get() {
+            true => BufferType::VmConfiguration,
+            false => BufferType::PluginConfiguration,
+        };
+        let configuration = cx.state.configuration(buffer).ok_or(Status::NotFound)?;
+        let bytes = configuration.bytes();
+        cx.give(return_data, return_size, bytes.len(), |_, out| {
+            out.copy_from_slice(bytes);
+            true
+        })
+    })())
+}
+
+fn buffer_type(number: u64) -> Result<BufferType, Stop> {
+    BufferType::from_u32(number as u32).ok_or_else(|| Status::BadArgument.into())
+}
+
+/// The part of a buffer that a guest gets: what it asked for, cut to what is there.
+fn clamp(start: u64, max_size: u64, size: usize) -> Result<(usize, usize), Stop> {
+    // A guest's sizes are 32 bits wide, and so is the sum that must not overflow.
+    let end = start
+        .checked_add(max_size)
+        .filter(|end| *end <= u64::from(u32::MAX) || start == 0);
+    let Some(end) = end else {
+        return Err(Status::BadArgument.into());
+    };
+    let start = saturate(start).min(size);
+    let end = saturate(end).min(size);
+    Ok((start, end - start))
+}
+
+fn saturate(size: u64) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,38 @@
+//! Section "Context lifecycle".
+
+use enginebay_abi::Status;
+use enginebay_engine::HostError;
+
+use super::{Cx, Outcome, array, status};
+use crate::StreamState;
+
+pub(super) fn done<S: StreamState>(cx: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
+    status((|| -> Outcome {
+        let id = cx.state.context();
+        let mut contexts = cx.state.contexts.borrow_mut();
+        match contexts.get_mut(id) {
+            Some(context) if context.pending_done => {
+                context.pending_done = false;
+                // Deleted when the callback is over: the guest may go on using it until then.
+                cx.state.done.borrow_mut().push(id);
+                Ok(())
+            }
+            _ => Err(Status::NotFound.into()),
+        }
+    })())
+}
+
+pub(super) fn set_effective_context<S: StreamState>(
+    cx: &mut Cx<'_, S>,
+    args: &[u64],
+) -> Result<u64, HostError> {
+    let [id] = *array(args)?;
+    status((|| -> Outcome {
+        let id = id as u32;
+        if cx.state.contexts.borrow().get(id).is_none() {
+            return Err(Status::BadArgument.into());
+        }
+        cx.state.effective.set(id);
+        Ok(())
+    })())
+}

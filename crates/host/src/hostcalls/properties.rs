@@ -1,0 +1,57 @@
+//! Section "Properties".
+
+use enginebay_abi::{PropertyPath, Status};
+use enginebay_engine::HostError;
+
+use super::{Cx, Outcome, array, finish, status};
+use crate::StreamState;
+use crate::state::VmState;
+
+pub(super) fn get_property<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
+    let [path, path_size, return_data, return_size] = *array(args)?;
+    status((|| -> Outcome {
+        let state = cx.state;
+        let memory = cx.memory();
+        let path =
+            PropertyPath::parse(memory.read(path, path_size)?).map_err(|_| Status::SerializationFailure)?;
+        let mut value = Vec::new();
+        if !lookup(state, path, &mut value) {
+            return Err(Status::NotFound.into());
+        }
+        cx.give(return_data, return_size, value.len(), |_, out| {
+            out.copy_from_slice(&value);
+            true
+        })
+    })())
+}
+
+fn lookup<S: StreamState>(state: &VmState<S>, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {
+    if path.is(&["plugin_vm_id"]) {
+        out.extend_from_slice(state.config.vm_id.as_bytes());
+        return true;
+    }
+    if let Some(plugin) = state.contexts.borrow().plugin_of(state.context()) {
+        let own = [("plugin_name", &plugin.name), ("plugin_root_id", &plugin.root_id)];
+        if let Some((_, value)) = own.iter().find(|(name, _)| path.is(&[name])) {
+            out.extend_from_slice(value.as_bytes());
+            return true;
+        }
+    }
+    state
+        .with_stream(|stream| stream.property(path, out))
+        .unwrap_or(false)
+        || state.platform.property(path, out)
+}
+
+pub(super) fn set_property<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
+    let [path, path_size, value, value_size] = *array(args)?;
+    status((|| -> Outcome {
+        let state = cx.state;
+        let memory = cx.memory();
+        let path = memory.read(path, path_size)?;
+        let value = memory.read(value, value_size)?;
+        let path = PropertyPath::parse(path).map_err(|_| Status::SerializationFailure)?;
+        let set = state.with_stream(|stream| stream.set_property(path, value));
+        finish(set.unwrap_or(Status::Unimplemented))
+    })())
+}

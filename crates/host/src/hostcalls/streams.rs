@@ -1,0 +1,91 @@
+//! Sections "HTTP streams" and "Stream" operations: going on, closing, answering.
+
+use bytes::Bytes;
+use enginebay_abi::{Status, StreamType, pairs};
+use enginebay_engine::HostError;
+
+use super::{Cx, Outcome, array, finish, status};
+use crate::{HeaderMap, LocalResponse, StreamState};
+
+pub(super) fn continue_request<S: StreamState>(cx: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
+    status(go_on(cx, StreamType::HttpRequest))
+}
+
+pub(super) fn continue_response<S: StreamState>(cx: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
+    status(go_on(cx, StreamType::HttpResponse))
+}
+
+pub(super) fn continue_stream<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
+    let [stream] = *array(args)?;
+    status((|| -> Outcome {
+        let stream = StreamType::from_u32(stream as u32).ok_or(Status::BadArgument)?;
+        go_on(cx, stream)
+    })())
+}
+
+fn go_on<S: StreamState>(cx: &Cx<'_, S>, stream: StreamType) -> Outcome {
+    let result = cx.state.with_stream(|state| state.continue_stream(stream));
+    finish(result.unwrap_or(Status::Unimplemented))
+}
+
+pub(super) fn close_stream<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
+    let [stream] = *array(args)?;
+    status((|| -> Outcome {
+        let stream = StreamType::from_u32(stream as u32).ok_or(Status::BadArgument)?;
+        let result = cx.state.with_stream(|state| state.close_stream(stream));
+        finish(result.unwrap_or(Status::Unimplemented))
+    })())
+}
+
+pub(super) fn clear_route_cache<S: StreamState>(cx: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
+    let result = cx.state.with_stream(|state| state.clear_route_cache());
+    status(finish(result.unwrap_or(Status::Ok)))
+}
+
+pub(super) fn send_local_response<S: StreamState>(
+    cx: &mut Cx<'_, S>,
+    args: &[u64],
+) -> Result<u64, HostError> {
+    let [
+        code,
+        details,
+        details_size,
+        body,
+        body_size,
+        headers,
+        headers_size,
+        grpc_status,
+    ] = *array(args)?;
+    status((|| -> Outcome {
+        let state = cx.state;
+        let memory = cx.memory();
+        let details = memory.read(details, details_size)?;
+        let body = memory.read(body, body_size)?;
+        let pairs = pairs::decode(memory.read(headers, headers_size)?).map_err(|_| Status::BadArgument)?;
+        let mut headers = HeaderMap::new();
+        headers.replace_all(pairs).map_err(Status::from)?;
+        let response = LocalResponse {
+            status: code as u32,
+            details: details.to_vec(),
+            headers,
+            body: Bytes::copy_from_slice(body),
+            // The SDKs pass -1 for none.
+            grpc_status: Some(grpc_status as u32).filter(|status| *status != u32::MAX),
+        };
+        let sent = state.with_stream(|stream| stream.send_local_response(response));
+        finish(sent.unwrap_or(Status::BadArgument))?;
+        if state.context() == state.current.get() {
+            state.stop_iteration.set(true);
+        }
+        Ok(())
+    })())
+}
+
+/// The status of the gRPC call that closed last: none was made.
+pub(super) fn get_status<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
+    let [return_code, return_message, return_message_size] = *array(args)?;
+    status((|| -> Outcome {
+        cx.memory().write_u32(return_code, 0)?;
+        cx.give(return_message, return_message_size, 0, |_, _| true)
+    })())
+}

@@ -1,0 +1,205 @@
+//! WASI preview 1, as far as a plugin can use it, and Emscripten's two functions.
+
+use enginebay_abi::wasi::{FD_STDERR, FD_STDOUT, MAX_RANDOM_BYTES};
+use enginebay_abi::{ClockId, LogLevel, WasiErrno};
+use enginebay_engine::{HostError, OutOfBounds};
+
+use super::{Cx, array};
+use crate::StreamState;
+
+/// The body of a WASI function: an error number.
+type Errno = Result<(), WasiErrno>;
+
+#[inline]
+fn errno(result: Errno) -> Result<u64, HostError> {
+    Ok(match result {
+        Ok(()) => 0,
+        Err(errno) => u64::from(errno.as_u32()),
+    })
+}
+
+fn fault(_: OutOfBounds) -> WasiErrno {
+    WasiErrno::Fault
+}
+
+/// The largest number of pieces one `fd_write` may have: more than any C library passes.
+const MAX_IOVECS: u64 = 1024;
+
+pub(super) fn fd_write<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
+    let [fd, iovecs, count, return_written] = *array(args)?;
+    errno((|| -> Errno {
+        let level = match fd as u32 {
+            FD_STDOUT => LogLevel::Info,
+            FD_STDERR => LogLevel::Error,
+            _ => return Err(WasiErrno::Badf),
+        };
+        if count > MAX_IOVECS {
+            return Err(WasiErrno::Inval);
+        }
+        let state = cx.state;
+        let mut memory = cx.memory();
+        let word = memory.word_size();
+        let mut text = Vec::new();
+        for index in 0..count {
+            let iovec = iovecs.checked_add(index * 2 * word).ok_or(WasiErrno::Fault)?;
+            let data = memory.read_word(iovec).map_err(fault)?;
+            let size = memory.read_word(iovec + word).map_err(fault)?;
+            let piece = memory.read(data, size).map_err(fault)?;
+            // The pieces may all be the same large one: together they are at most the guest's memory.
+            if text.len() + piece.len() > memory.len().max(1 << 20) {
+                return Err(WasiErrno::Inval);
+            }
+            text.extend_from_slice(piece);
+        }
+        memory
+            .write_word(return_written, text.len() as u64)
+            .map_err(fault)?;
+        if !text.is_empty() {
+            state.log_from_guest(level, text.strip_suffix(b"\n").unwrap_or(&text));
+        }
+        Ok(())
+    })())
+}
+
+pub(super) fn fd_read<S: StreamState>(_: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
+    errno(Err(WasiErrno::Nosys))
+}
+
+/// Does nothing, like Envoy's: the C library asks this of its standard streams.
+pub(super) fn fd_seek<S: StreamState>(_: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
+    errno(Ok(()))
+}
+
+/// Does nothing, like Envoy's.
+pub(super) fn fd_close<S: StreamState>(_: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
+    errno(Ok(()))
+}
+
+pub(super) fn fd_fdstat_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
+    /// `__WASI_RIGHTS_FD_WRITE`.
+    const RIGHTS_FD_WRITE: u64 = 1 << 6;
+    let [fd, return_stat] = *array(args)?;
+    errno((|| -> Errno {
+        if !matches!(fd as u32, FD_STDOUT | FD_STDERR) {
+            return Err(WasiErrno::Badf);
+        }
+        let mut memory = cx.memory();
+        let stat = memory.write(return_stat, 24).map_err(fault)?;
+        stat.fill(0);
+        stat[8..16].copy_from_slice(&RIGHTS_FD_WRITE.to_le_bytes());
+        Ok(())
+    })())
+}
+
+pub(super) fn environ_sizes_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
+    let [return_count, return_size] = *array(args)?;
+    errno((|| -> Errno {
+        let config = &cx.state.config;
+        // `KEY=VALUE` and a NUL.
+        let size: usize = config
+            .environment
+            .iter()
+            .map(|(k, v)| k.len() + v.len() + 2)
+            .sum();
+        let count = config.environment.len();
+        let mut memory = cx.memory();
+        memory.write_word(return_count, count as u64).map_err(fault)?;
+        memory.write_word(return_size, size as u64).map_err(fault)
+    })())
+}
+
+pub(super) fn environ_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
+    let [mut pointers, mut buffer] = *array(args)?;
+    errno((|| -> Errno {
+        let config = &cx.state.config;
+        let mut memory = cx.guest.memory();
+        let word = memory.word_size();
+        for (key, value) in &config.environment {
+            memory.write_word(pointers, buffer).map_err(fault)?;
+            let len = key.len() + value.len() + 2;
+            let out = memory.write(buffer, len as u64).map_err(fault)?;
+            out[..key.len()].copy_from_slice(key.as_bytes());
+            out[key.len()] = b'=';
+            out[key.len() + 1..len - 1].copy_from_slice(value.as_bytes());
+            out[len - 1] = 0;
+            pointers += word;
+            buffer += len as u64;
+        }
+        Ok(())
+    })())
+}
+
+pub(super) fn args_sizes_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
+    let [return_count, return_size] = *array(args)?;
+    errno((|| -> Errno {
+        let mut memory = cx.memory();
+        memory.write_word(return_count, 0).map_err(fault)?;
+        memory.write_word(return_size, 0).map_err(fault)
+    })())
+}
+
+/// There are no arguments to give.
+pub(super) fn args_get<S: StreamState>(_: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
+    errno(Ok(()))
+}
+
+pub(super) fn clock_time_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
+    let [clock, _precision, return_time] = *array(args)?;
+    errno((|| -> Errno {
+        let now = match ClockId::from_u32(clock as u32) {
+            Some(ClockId::Realtime) => cx.state.platform.realtime_ns(),
+            Some(ClockId::Monotonic) => cx.state.platform.monotonic_ns(),
+            _ => return Err(WasiErrno::Notsup),
+        };
+        cx.memory().write_u64(return_time, now).map_err(fault)
+    })())
+}
+
+pub(super) fn clock_res_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
+    let [clock, return_resolution] = *array(args)?;
+    errno((|| -> Errno {
+        match ClockId::from_u32(clock as u32) {
+            Some(ClockId::Realtime | ClockId::Monotonic) => {
+                cx.memory().write_u64(return_resolution, 1).map_err(fault)
+            }
+            _ => Err(WasiErrno::Notsup),
+        }
+    })())
+}
+
+pub(super) fn random_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
+    let [buffer, size] = *array(args)?;
+    errno((|| -> Errno {
+        if size > u64::from(MAX_RANDOM_BYTES) {
+            return Err(WasiErrno::Inval);
+        }
+        let platform = &cx.state.platform;
+        let mut memory = cx.guest.memory();
+        match platform.random(memory.write(buffer, size).map_err(fault)?) {
+            true => Ok(()),
+            false => Err(WasiErrno::Io),
+        }
+    })())
+}
+
+pub(super) fn proc_exit<S: StreamState>(_: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
+    let [code] = *array(args)?;
+    Err(HostError::exit(code as u32))
+}
+
+pub(super) fn bad_descriptor<S: StreamState>(_: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
+    errno(Err(WasiErrno::Badf))
+}
+
+pub(super) fn not_here<S: StreamState>(_: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
+    errno(Err(WasiErrno::Nosys))
+}
+
+pub(super) fn nothing<S: StreamState>(_: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
+    Ok(0)
+}
+
+pub(super) fn pthread_equal<S: StreamState>(_: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
+    let [left, right] = *array(args)?;
+    Ok(u64::from(left == right))
+}

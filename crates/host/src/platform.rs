@@ -1,0 +1,78 @@
+//! What the embedder supplies for each VM.
+
+use std::fmt;
+
+use enginebay_abi::LogLevel;
+use enginebay_abi::property::PropertyPath;
+
+/// The host's surroundings: where its log goes, what time it is, where randomness comes from.
+///
+/// One VM uses it from one thread; the embedder decides what VMs share.
+pub trait Platform {
+    /// The least important level that is still logged. Asked on every message, so keep it cheap.
+    fn log_level(&self) -> LogLevel;
+
+    /// Takes a message that is at least as important as [`Platform::log_level`].
+    fn log(&self, record: &LogRecord<'_>);
+
+    /// Nanoseconds since the Unix epoch.
+    fn realtime_ns(&self) -> u64;
+
+    /// Nanoseconds since some fixed moment; never goes back.
+    fn monotonic_ns(&self) -> u64;
+
+    /// Fills `buffer` with random bytes fit for cryptography. Says whether it could.
+    fn random(&self, buffer: &mut [u8]) -> bool;
+
+    /// Writes the value of a property of the host itself, such as `node.id`, to `out`, which is empty, or says
+    /// that there is none.
+    fn property(&self, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {
+        let _ = (path, out);
+        false
+    }
+}
+
+/// One message, from a plugin or about it. Its `Display` is Envoy's form, `wasm log my_root my_vm: message`.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct LogRecord<'a> {
+    /// How important it is.
+    pub level: LogLevel,
+    /// `PluginConfig.name`, in messages of a stream; empty in those of a root context, as on Envoy.
+    pub plugin: &'a str,
+    /// `PluginConfig.root_id`.
+    pub root_id: &'a str,
+    /// `VmConfig.vm_id`.
+    pub vm_id: &'a str,
+    /// The message.
+    pub message: &'a str,
+}
+
+impl fmt::Display for LogRecord<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("wasm log")?;
+        for part in [self.plugin, self.root_id, self.vm_id] {
+            if !part.is_empty() {
+                write!(f, " {part}")?;
+            }
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_reads_as_in_envoy_and_leaves_out_what_is_empty() {
+        let record = LogRecord {
+            level: LogLevel::Info,
+            plugin: "p",
+            root_id: "",
+            vm_id: "v",
+            message: "hello",
+        };
+        assert_eq!(record.to_string(), "wasm log p v: hello");
+    }
+}

@@ -1,0 +1,140 @@
+//! A plugin's code, ready to make VMs from.
+
+use std::sync::Arc;
+
+use enginebay_abi::{AbiVersion, Callback, HostFunction, Integration, functions};
+use enginebay_engine::{Engine, Export, ExportId, LoadRequest, Module};
+
+use crate::{FailState, Failure};
+
+/// A plugin's code: checked, compiled and linked. Shared by all threads.
+pub struct Program {
+    pub(crate) module: Arc<dyn Module>,
+    abi: AbiVersion,
+    pub(crate) exports: Exports,
+    /// The function behind each import number.
+    pub(crate) imports: Vec<HostFunction>,
+}
+
+/// Which of the exports that a host calls the module has, and as what number.
+pub(crate) struct Exports {
+    callbacks: [Option<ExportId>; Callback::COUNT],
+    integration: [Option<ExportId>; Integration::COUNT],
+    pub(crate) allocator: ExportId,
+}
+
+impl Exports {
+    #[inline]
+    pub(crate) fn callback(&self, callback: Callback) -> Option<ExportId> {
+        self.callbacks[callback.index()]
+    }
+
+    pub(crate) fn integration(&self, integration: Integration) -> Option<ExportId> {
+        self.integration[integration.index()]
+    }
+}
+
+impl Program {
+    /// Loads a plugin.
+    ///
+    /// # Errors
+    /// [`FailState::UnableToInitializeCode`] for code that is no valid module, names no ABI version that this
+    /// host knows, imports what the host doesn't offer, has an import or export of the wrong type, or exceeds
+    /// its limits from the start; [`FailState::MissingFunction`] for a module without an allocator.
+    pub fn load(engine: &dyn Engine, code: &[u8]) -> Result<Program, Failure> {
+        let from_engine = |error| Failure::from_engine(&error);
+        let info = engine.inspect(code).map_err(from_engine)?;
+        let abi = abi_version(info.exports.iter().map(|export| export.name.as_str()))?;
+
+        let mut imports = Vec::new();
+        let mut host_functions = Vec::new();
+        for def in functions::functions_of(abi) {
+            for module in def.namespace.modules() {
+                imports.push(def.function);
+                host_functions.push(enginebay_engine::HostFunction {
+                    module,
+                    name: def.name,
+                    signature: def.signature,
+                });
+            }
+        }
+
+        let mut wanted = Vec::new();
+        let mut number = |name, signature| {
+            let id = ExportId(wanted.len() as u16);
+            wanted.push(Export { name, signature });
+            id
+        };
+        let callbacks: Vec<_> = Callback::ALL
+            .iter()
+            .map(|callback| Some(number(callback.name(), callback.signature(abi)?)))
+            .collect();
+        let integration: Vec<_> = Integration::ALL
+            .iter()
+            .map(|export| Some(number(export.name(), export.signature(abi)?)))
+            .collect();
+
+        let request = LoadRequest::new(code, &host_functions, &wanted);
+        let module = engine.load_inspected(&request, &info).map_err(from_engine)?;
+
+        let present = |ids: &[Option<ExportId>], index: usize| ids[index].filter(|id| module.has_export(*id));
+        let integration: [_; Integration::COUNT] = std::array::from_fn(|index| present(&integration, index));
+        let allocator = integration[Integration::ProxyOnMemoryAllocate.index()]
+            .or(integration[Integration::Malloc.index()])
+            .ok_or_else(|| {
+                Failure::new(
+                    FailState::MissingFunction,
+                    "Wasm module is missing malloc function: it exports neither proxy_on_memory_allocate nor malloc",
+                )
+            })?;
+        let exports = Exports {
+            callbacks: std::array::from_fn(|index| present(&callbacks, index)),
+            integration,
+            allocator,
+        };
+        Ok(Program {
+            module,
+            abi,
+            exports,
+            imports,
+        })
+    }
+
+    /// The ABI version the plugin was built for.
+    pub fn abi_version(&self) -> AbiVersion {
+        self.abi
+    }
+
+    /// Whether the plugin exports this callback. A VM that is asked to call one that is not there does nothing.
+    #[inline]
+    pub fn has_callback(&self, callback: Callback) -> bool {
+        self.exports.callback(callback).is_some()
+    }
+}
+
+fn abi_version<'a>(exports: impl Iterator<Item = &'a str>) -> Result<AbiVersion, Failure> {
+    let markers: Vec<&str> = exports
+        .filter(|name| name.starts_with(AbiVersion::MARKER_PREFIX))
+        .collect();
+    let newest = markers
+        .iter()
+        .filter_map(|name| AbiVersion::from_marker(name))
+        .max();
+    newest.ok_or_else(|| {
+        let found = match markers.as_slice() {
+            [] => format!("it exports no {}* marker", AbiVersion::MARKER_PREFIX),
+            markers => format!("it exports {}", markers.join(", ")),
+        };
+        Failure::new(
+            FailState::UnableToInitializeCode,
+            format!(
+                "Missing or unknown Proxy-Wasm ABI version: {found}, and this host knows {}",
+                AbiVersion::ALL
+                    .iter()
+                    .map(|v| v.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+        )
+    })
+}

@@ -1,0 +1,195 @@
+//! What a VM's host functions work on.
+
+use std::cell::{Cell, RefCell};
+use std::ops::DerefMut;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use enginebay_abi::{AbiVersion, BufferType, LogLevel, MapType};
+use enginebay_engine::{Guest, Host, HostError};
+
+use crate::contexts::{Contexts, Kind};
+use crate::hostcalls::{self, Cx, HostCall};
+use crate::{Body, HeaderMap, LogRecord, Platform, Program, StreamState};
+
+/// How a VM is configured (`envoy.extensions.wasm.v3.VmConfig`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VmConfig {
+    /// `vm_id`.
+    pub vm_id: String,
+    /// `configuration`, which `proxy_on_vm_start` can read.
+    pub configuration: Vec<u8>,
+    /// The environment variables the plugin sees; each name once.
+    pub environment: Vec<(String, String)>,
+}
+
+/// How a plugin is configured (`envoy.extensions.wasm.v3.PluginConfig`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PluginConfig {
+    /// `name`.
+    pub name: String,
+    /// `root_id`.
+    pub root_id: String,
+    /// `configuration`, which `proxy_on_configure` can read.
+    pub configuration: Vec<u8>,
+    /// `allow_on_headers_stop_iteration`: `StopIteration` from a headers callback holds the headers alone,
+    /// and the body callbacks run on; else it holds everything.
+    pub allow_on_headers_stop_iteration: bool,
+}
+
+/// The state behind a VM's host functions. Shared with the engine, so everything that changes is in a cell, and
+/// no cell stays borrowed while the guest runs.
+pub(crate) struct VmState<S: StreamState> {
+    pub(crate) program: Arc<Program>,
+    pub(crate) config: Arc<VmConfig>,
+    pub(crate) platform: Rc<dyn Platform>,
+    pub(crate) contexts: RefCell<Contexts<S>>,
+    /// The function behind each import number, chosen when the VM was made.
+    calls: Box<[HostCall<S>]>,
+    /// The context whose callback runs; 0 outside of callbacks.
+    pub(crate) current: Cell<u32>,
+    /// What `proxy_set_effective_context` named during this callback; 0 for none.
+    pub(crate) effective: Cell<u32>,
+    /// A local response was sent during this callback: the stream stops, whatever the callback returns.
+    pub(crate) stop_iteration: Cell<bool>,
+    /// `proxy_on_vm_start` is running: ABI 0.1.0's `proxy_get_configuration` is about the VM then.
+    pub(crate) starting: Cell<bool>,
+    /// Contexts that `proxy_done` ended during this callback.
+    pub(crate) done: RefCell<Vec<u32>>,
+}
+
+impl<S: StreamState> VmState<S> {
+    pub(crate) fn new(program: Arc<Program>, config: Arc<VmConfig>, platform: Rc<dyn Platform>) -> Self {
+        VmState {
+            calls: program
+                .imports
+                .iter()
+                .map(|f| hostcalls::implementation(*f))
+                .collect(),
+            program,
+            config,
+            platform,
+            contexts: RefCell::new(Contexts::new()),
+            current: Cell::new(0),
+            effective: Cell::new(0),
+            stop_iteration: Cell::new(false),
+            starting: Cell::new(false),
+            done: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// The context that host functions act on.
+    #[inline]
+    pub(crate) fn context(&self) -> u32 {
+        match self.effective.get() {
+            0 => self.current.get(),
+            effective => effective,
+        }
+    }
+
+    /// Runs `f` on a header map of the context, if it has that one now.
+    #[inline]
+    pub(crate) fn with_headers<R>(&self, map: MapType, f: impl FnOnce(&mut HeaderMap) -> R) -> Option<R> {
+        self.with_stream(|state| state.headers(map).map(|mut headers| f(headers.deref_mut())))?
+    }
+
+    /// Runs `f` on a buffer of the context's stream, if it has that one now.
+    #[inline]
+    pub(crate) fn with_buffer<R>(&self, buffer: BufferType, f: impl FnOnce(&mut Body) -> R) -> Option<R> {
+        self.with_stream(|state| state.buffer(buffer).map(|mut body| f(body.deref_mut())))?
+    }
+
+    /// Runs `f` on the stream of the context, if it is one of a stream.
+    #[inline]
+    pub(crate) fn with_stream<R>(&self, f: impl FnOnce(&mut S) -> R) -> Option<R> {
+        match &mut self.contexts.borrow_mut().get_mut(self.context())?.kind {
+            Kind::Stream { state, .. } => Some(f(state)),
+            Kind::Root(_) => None,
+        }
+    }
+
+    /// Logs a guest's message, if that level is logged.
+    pub(crate) fn log_from_guest(&self, level: LogLevel, message: &[u8]) {
+        if level >= self.platform.log_level() {
+            self.log(level, &String::from_utf8_lossy(message));
+        }
+    }
+
+    /// Logs a message of the host about the context, if that level is logged.
+    pub(crate) fn log(&self, level: LogLevel, message: &str) {
+        if level < self.platform.log_level() {
+            return;
+        }
+        let contexts = self.contexts.borrow();
+        let context = self.context();
+        let is_stream = matches!(contexts.get(context).map(|c| &c.kind), Some(Kind::Stream { .. }));
+        let plugin = contexts.plugin_of(context).cloned();
+        // The embedder's log must be free to look at the VM.
+        drop(contexts);
+        let plugin = plugin.as_deref();
+        self.platform.log(&LogRecord {
+            level,
+            plugin: plugin.filter(|_| is_stream).map_or("", |plugin| &plugin.name),
+            root_id: plugin.map_or("", |plugin| &plugin.root_id),
+            vm_id: &self.config.vm_id,
+            message,
+        });
+    }
+
+    /// The configuration in one of the two configuration buffers.
+    pub(crate) fn configuration(&self, buffer: BufferType) -> Option<Configuration> {
+        match buffer {
+            BufferType::VmConfiguration => Some(Configuration::Vm(self.config.clone())),
+            BufferType::PluginConfiguration => {
+                let plugin = self.contexts.borrow().plugin_of(self.context())?.clone();
+                Some(Configuration::Plugin(plugin))
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn abi(&self) -> AbiVersion {
+        self.program.abi_version()
+    }
+
+    /// Starts a callback of this context.
+    #[inline]
+    pub(crate) fn enter(&self, context: u32) {
+        self.current.set(context);
+        self.effective.set(0);
+        self.stop_iteration.set(false);
+    }
+
+    #[inline]
+    pub(crate) fn leave(&self) {
+        self.current.set(0);
+        self.effective.set(0);
+    }
+}
+
+/// A configuration that stays alive while the guest's allocator runs.
+pub(crate) enum Configuration {
+    Vm(Arc<VmConfig>),
+    Plugin(Rc<PluginConfig>),
+}
+
+impl Configuration {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Configuration::Vm(config) => &config.configuration,
+            Configuration::Plugin(config) => &config.configuration,
+        }
+    }
+}
+
+impl<S: StreamState> Host for VmState<S> {
+    #[inline]
+    fn call(&self, function: usize, guest: &mut dyn Guest, args: &[u64]) -> Result<u64, HostError> {
+        match self.calls.get(function) {
+            Some(call) => call(&mut Cx { state: self, guest }, args),
+            None => Err(HostError::other(
+                "the engine called a host function that was not linked",
+            )),
+        }
+    }
+}

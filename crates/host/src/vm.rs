@@ -1,0 +1,455 @@
+//! VMs: one instance of a program with its contexts.
+
+use std::cell::{Ref, RefCell, RefMut};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use enginebay_abi::{
+    AbiVersion, Callback, FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus, Integration, LogLevel,
+};
+use enginebay_engine::{ExportId, Instance, Trap, TrapKind};
+
+use crate::contexts::{Kind, Root};
+use crate::state::VmState;
+use crate::{FailState, Failure, Platform, PluginConfig, Program, StreamState, VmConfig};
+
+/// The number of a context, as the plugin knows it. Used once in the life of a VM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ContextId(u32);
+
+impl ContextId {
+    /// The number itself.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+/// One VM: an instance of a [`Program`] with its root contexts and streams, on the thread that made it.
+///
+/// Every callback may fail, and a VM that failed stays failed: it is never entered again, and every later call
+/// returns the same [`Failure`]. The failure was logged when it happened.
+pub struct Vm<S: StreamState> {
+    state: Rc<VmState<S>>,
+    instance: RefCell<Box<dyn Instance>>,
+    failure: RefCell<Option<Rc<Failure>>>,
+}
+
+impl<S: StreamState> Vm<S> {
+    /// Makes a VM and runs the plugin's initialisation (`_initialize` and `main`, or `_start`).
+    ///
+    /// # Errors
+    /// [`FailState::UnableToCloneVm`] when the engine has no room for another instance;
+    /// [`FailState::UnableToInitializeCode`] when the initialisation traps.
+    pub fn new(
+        program: &Arc<Program>,
+        config: &Arc<VmConfig>,
+        platform: Rc<dyn Platform>,
+    ) -> Result<Self, Failure> {
+        let state = Rc::new(VmState::new(program.clone(), config.clone(), platform));
+        let instance = program.module.instantiate(state.clone());
+        let instance = instance.map_err(|error| {
+            let failure = Failure::from_engine(&error);
+            state.log(LogLevel::Critical, &failure.to_string());
+            failure
+        })?;
+        let vm = Vm {
+            state,
+            instance: RefCell::new(instance),
+            failure: RefCell::new(None),
+        };
+        vm.initialize().map_err(|failure| (*failure).clone())?;
+        Ok(vm)
+    }
+
+    fn initialize(&self) -> Result<(), Rc<Failure>> {
+        let run = |export: Integration, args: &[u64]| match self.state.program.exports.integration(export) {
+            Some(id) => self
+                .run(id, 0, args)
+                .map(|_| true)
+                .map_err(|trap| self.fail(FailState::UnableToInitializeCode, export.name(), trap)),
+            None => Ok(false),
+        };
+        if run(Integration::Initialize, &[])? {
+            run(Integration::Main, &[0, 0])?;
+        } else {
+            run(Integration::Start, &[])?;
+        }
+        Ok(())
+    }
+
+    /// The program the VM runs.
+    pub fn program(&self) -> &Arc<Program> {
+        &self.state.program
+    }
+
+    /// Why the VM failed, if it did.
+    pub fn failure(&self) -> Option<Rc<Failure>> {
+        self.failure.borrow().clone()
+    }
+
+    /// Bytes of memory the plugin has now; 0 on a runtime where that means nothing.
+    pub fn memory_size(&self) -> u64 {
+        match self.instance.try_borrow_mut() {
+            Ok(mut instance) => instance.memory_size(),
+            Err(_) => 0,
+        }
+    }
+
+    /// Number of contexts that are alive, root contexts among them.
+    pub fn context_count(&self) -> usize {
+        self.state.contexts.borrow().len()
+    }
+
+    /// Starts a plugin in this VM: creates its root context and runs `proxy_on_vm_start` and
+    /// `proxy_on_configure`.
+    ///
+    /// # Errors
+    /// [`FailState::StartFailed`] or [`FailState::ConfigureFailed`] when one of them returned false or trapped;
+    /// the VM has failed then.
+    pub fn start_plugin(&self, plugin: PluginConfig) -> Result<ContextId, Rc<Failure>> {
+        let vm_size = self.state.config.configuration.len() as u64;
+        let plugin_size = plugin.configuration.len() as u64;
+        let id = self.state.contexts.borrow_mut().insert(Kind::Root(Root {
+            plugin: Rc::new(plugin),
+        }));
+        let context = u64::from(id);
+        self.call_or(
+            Callback::ProxyOnContextCreate,
+            id,
+            &[context, 0],
+            FailState::StartFailed,
+            0,
+        )?;
+        self.state.starting.set(true);
+        let started = self.call_or(
+            Callback::ProxyOnVmStart,
+            id,
+            &[context, vm_size],
+            FailState::StartFailed,
+            1,
+        );
+        self.state.starting.set(false);
+        // A `bool` of the C ABI, here and below: on native plugins only its lowest byte means something.
+        if started? as u8 == 0 {
+            return Err(self.refused(
+                FailState::StartFailed,
+                "Failed to start base Wasm: proxy_on_vm_start returned false",
+            ));
+        }
+        let configured = self.call_or(
+            Callback::ProxyOnConfigure,
+            id,
+            &[context, plugin_size],
+            FailState::ConfigureFailed,
+            1,
+        )?;
+        if configured as u8 == 0 {
+            return Err(self.refused(
+                FailState::ConfigureFailed,
+                "Failed to configure base Wasm plugin: proxy_on_configure returned false",
+            ));
+        }
+        Ok(ContextId(id))
+    }
+
+    /// Creates a stream of the plugin with this root context.
+    ///
+    /// # Errors
+    /// When the VM failed, or fails now.
+    #[inline]
+    pub fn create_stream(&self, root: ContextId, state: S) -> Result<ContextId, Rc<Failure>> {
+        self.check()?;
+        let id = self
+            .state
+            .contexts
+            .borrow_mut()
+            .insert(Kind::Stream { root: root.0, state });
+        let args = [u64::from(id), u64::from(root.0)];
+        match self.callback(Callback::ProxyOnContextCreate, id, &args, 0) {
+            Ok(_) => Ok(ContextId(id)),
+            Err(failure) => {
+                self.state.contexts.borrow_mut().remove(id);
+                Err(failure)
+            }
+        }
+    }
+
+    /// The state of a stream. It must be let go before the VM is called again.
+    ///
+    /// Works on a failed VM too.
+    pub fn stream(&self, id: ContextId) -> Option<RefMut<'_, S>> {
+        RefMut::filter_map(self.state.contexts.borrow_mut(), |contexts| {
+            match &mut contexts.get_mut(id.0)?.kind {
+                Kind::Stream { state, .. } => Some(state),
+                Kind::Root(_) => None,
+            }
+        })
+        .ok()
+    }
+
+    /// The configuration of the plugin that a context belongs to.
+    pub fn plugin(&self, id: ContextId) -> Option<Ref<'_, PluginConfig>> {
+        Ref::filter_map(self.state.contexts.borrow(), |contexts| {
+            contexts.plugin_of(id.0).map(|plugin| &**plugin)
+        })
+        .ok()
+    }
+
+    /// `proxy_on_request_headers`, with the number of headers and whether nothing follows them.
+    ///
+    /// # Errors
+    /// When the VM failed, or fails now. Likewise for all callbacks below.
+    pub fn on_request_headers(
+        &self,
+        id: ContextId,
+        headers: usize,
+        end_of_stream: bool,
+    ) -> Result<FilterHeadersStatus, Rc<Failure>> {
+        self.headers_callback(Callback::ProxyOnRequestHeaders, id, headers, end_of_stream)
+    }
+
+    /// `proxy_on_request_body`, with the size of the buffer `HTTP_REQUEST_BODY`.
+    pub fn on_request_body(
+        &self,
+        id: ContextId,
+        size: usize,
+        end_of_stream: bool,
+    ) -> Result<FilterDataStatus, Rc<Failure>> {
+        self.body_callback(Callback::ProxyOnRequestBody, id, size, end_of_stream)
+    }
+
+    /// `proxy_on_request_trailers`, with the number of trailers.
+    pub fn on_request_trailers(
+        &self,
+        id: ContextId,
+        trailers: usize,
+    ) -> Result<FilterTrailersStatus, Rc<Failure>> {
+        self.trailers_callback(Callback::ProxyOnRequestTrailers, id, trailers)
+    }
+
+    /// `proxy_on_response_headers`, with the number of headers and whether nothing follows them.
+    pub fn on_response_headers(
+        &self,
+        id: ContextId,
+        headers: usize,
+        end_of_stream: bool,
+    ) -> Result<FilterHeadersStatus, Rc<Failure>> {
+        self.headers_callback(Callback::ProxyOnResponseHeaders, id, headers, end_of_stream)
+    }
+
+    /// `proxy_on_response_body`, with the size of the buffer `HTTP_RESPONSE_BODY`.
+    pub fn on_response_body(
+        &self,
+        id: ContextId,
+        size: usize,
+        end_of_stream: bool,
+    ) -> Result<FilterDataStatus, Rc<Failure>> {
+        self.body_callback(Callback::ProxyOnResponseBody, id, size, end_of_stream)
+    }
+
+    /// `proxy_on_response_trailers`, with the number of trailers.
+    pub fn on_response_trailers(
+        &self,
+        id: ContextId,
+        trailers: usize,
+    ) -> Result<FilterTrailersStatus, Rc<Failure>> {
+        self.trailers_callback(Callback::ProxyOnResponseTrailers, id, trailers)
+    }
+
+    /// `proxy_on_log`: the stream is over, and its headers can still be read.
+    pub fn on_log(&self, id: ContextId) -> Result<(), Rc<Failure>> {
+        self.callback(Callback::ProxyOnLog, id.0, &[u64::from(id.0)], 0)
+            .map(|_| ())
+    }
+
+    /// `proxy_on_done`, and `proxy_on_delete` unless the plugin asks to wait for its `proxy_done`. The
+    /// context of a failed VM goes without a callback.
+    ///
+    /// # Errors
+    /// When the VM failed, or fails now. The context is gone in any case.
+    pub fn finish(&self, id: ContextId) -> Result<(), Rc<Failure>> {
+        let result = self.callback(Callback::ProxyOnDone, id.0, &[u64::from(id.0)], 1);
+        match result {
+            Ok(done) if done as u8 == 0 => {
+                if let Some(context) = self.state.contexts.borrow_mut().get_mut(id.0) {
+                    context.pending_done = true;
+                }
+                Ok(())
+            }
+            Ok(_) => self.delete(id.0),
+            Err(failure) => {
+                self.remove(id.0);
+                Err(failure)
+            }
+        }
+    }
+
+    /// Ends a context without telling the plugin: for a VM that failed.
+    pub fn abandon(&self, id: ContextId) {
+        self.remove(id.0);
+    }
+
+    fn delete(&self, id: u32) -> Result<(), Rc<Failure>> {
+        let result = self.callback(Callback::ProxyOnDelete, id, &[u64::from(id)], 0);
+        self.remove(id);
+        result.map(|_| ())
+    }
+
+    fn remove(&self, id: u32) {
+        let removed = self.state.contexts.borrow_mut().remove(id);
+        // Dropped when the table is free again: a stream's state may look at the VM when it goes.
+        drop(removed);
+    }
+
+    #[inline]
+    fn headers_callback(
+        &self,
+        callback: Callback,
+        id: ContextId,
+        headers: usize,
+        end_of_stream: bool,
+    ) -> Result<FilterHeadersStatus, Rc<Failure>> {
+        let args = [u64::from(id.0), headers as u64, u64::from(end_of_stream)];
+        let args = match self.state.abi() {
+            AbiVersion::V0_1_0 => &args[..2],
+            _ => &args[..],
+        };
+        let result = self.callback(callback, id.0, args, 0)?;
+        if self.state.stop_iteration.get() {
+            return Ok(FilterHeadersStatus::StopAllIterationAndWatermark);
+        }
+        if result == 0 {
+            return Ok(FilterHeadersStatus::Continue);
+        }
+        let allow_stop = self
+            .plugin(id)
+            .is_some_and(|plugin| plugin.allow_on_headers_stop_iteration);
+        Ok(FilterHeadersStatus::from_guest(result as u32, allow_stop))
+    }
+
+    fn body_callback(
+        &self,
+        callback: Callback,
+        id: ContextId,
+        size: usize,
+        end_of_stream: bool,
+    ) -> Result<FilterDataStatus, Rc<Failure>> {
+        let args = [u64::from(id.0), size as u64, u64::from(end_of_stream)];
+        let result = self.callback(callback, id.0, &args, 0)?;
+        if self.state.stop_iteration.get() {
+            return Ok(FilterDataStatus::StopIterationNoBuffer);
+        }
+        Ok(FilterDataStatus::from_guest(result as u32))
+    }
+
+    fn trailers_callback(
+        &self,
+        callback: Callback,
+        id: ContextId,
+        trailers: usize,
+    ) -> Result<FilterTrailersStatus, Rc<Failure>> {
+        let result = self.callback(callback, id.0, &[u64::from(id.0), trailers as u64], 0)?;
+        if self.state.stop_iteration.get() {
+            return Ok(FilterTrailersStatus::StopIteration);
+        }
+        Ok(FilterTrailersStatus::from_guest(result as u32))
+    }
+
+    #[inline]
+    fn callback(
+        &self,
+        callback: Callback,
+        context: u32,
+        args: &[u64],
+        missing: u64,
+    ) -> Result<u64, Rc<Failure>> {
+        self.call_or(callback, context, args, FailState::RuntimeError, missing)
+    }
+
+    /// Calls a callback; its result is `missing` if the plugin doesn't export it.
+    #[inline]
+    fn call_or(
+        &self,
+        callback: Callback,
+        context: u32,
+        args: &[u64],
+        state: FailState,
+        missing: u64,
+    ) -> Result<u64, Rc<Failure>> {
+        self.check()?;
+        let Some(export) = self.state.program.exports.callback(callback) else {
+            self.state.stop_iteration.set(false);
+            return Ok(missing);
+        };
+        match self.run(export, context, args) {
+            Ok(result) => {
+                self.after_call()?;
+                Ok(result)
+            }
+            Err(trap) => Err(self.fail(state, callback.name(), trap)),
+        }
+    }
+
+    #[inline]
+    fn run(&self, export: ExportId, context: u32, args: &[u64]) -> Result<u64, Trap> {
+        let Ok(mut instance) = self.instance.try_borrow_mut() else {
+            return Err(Trap::new(
+                TrapKind::HostError,
+                "the VM was called while a callback of it was running",
+            ));
+        };
+        self.state.enter(context);
+        let result = instance.call(export, args);
+        drop(instance);
+        self.state.leave();
+        result
+    }
+
+    /// Does what the callback asked for and could not have done while it ran.
+    #[inline]
+    fn after_call(&self) -> Result<(), Rc<Failure>> {
+        if self.state.done.borrow().is_empty() {
+            return Ok(());
+        }
+        self.delete_done()
+    }
+
+    #[cold]
+    fn delete_done(&self) -> Result<(), Rc<Failure>> {
+        let stop_iteration = self.state.stop_iteration.get();
+        loop {
+            let next = self.state.done.borrow_mut().pop();
+            match next {
+                Some(id) => self.delete(id)?,
+                None => break,
+            }
+        }
+        self.state.stop_iteration.set(stop_iteration);
+        Ok(())
+    }
+
+    #[inline]
+    fn check(&self) -> Result<(), Rc<Failure>> {
+        match &*self.failure.borrow() {
+            None => Ok(()),
+            Some(failure) => Err(failure.clone()),
+        }
+    }
+
+    #[cold]
+    fn fail(&self, state: FailState, function: &'static str, trap: Trap) -> Rc<Failure> {
+        self.failed(Failure::trapped(state, function, trap))
+    }
+
+    #[cold]
+    fn refused(&self, state: FailState, message: &str) -> Rc<Failure> {
+        self.failed(Failure::new(state, message))
+    }
+
+    fn failed(&self, failure: Failure) -> Rc<Failure> {
+        self.state.log(LogLevel::Critical, &failure.to_string());
+        let failure = Rc::new(failure);
+        *self.failure.borrow_mut() = Some(failure.clone());
+        failure
+    }
+}

@@ -1,0 +1,9 @@
+//! The tasks behind `cargo xtask`, as a library so that tests can use what they check with.
+//!
+//! A new task is a module with `Args` (a [`clap::Args`]) and `run`, and a variant in `main.rs`.
+#![forbid(unsafe_code)]
+
+pub mod guests;
+mod process;
+pub mod test;
+pub mod workspace;
