@@ -1,1 +1,32 @@
 //! Run Proxy-Wasm plugins on the engine of your choice.
+//!
+//! [`Engines`] finds runtimes by the names that Envoy's `extensions.wasm.v3` configuration uses;
+//! [`Plugin`] is a configured plugin, loaded and shared by all threads; [`Plugin::start`] gives a thread a VM of
+//! its own, in which streams run. What a plugin sees of a stream is the embedder's [`StreamState`].
+//!
+//! # Cargo features
+//! `wasmtime` and `wasmi` (both on by default) link these runtimes in; `all-runtimes` links every one.
+
+#![forbid(unsafe_code)]
+
+mod code;
+mod engines;
+mod platform;
+mod plugin;
+mod runtimes;
+
+pub use enginebay_abi as abi;
+pub use enginebay_config as config;
+pub use enginebay_engine as engine;
+pub use enginebay_host as host;
+
+pub use code::read_code;
+pub use enginebay_engine::{EngineOptions, Limits, Registry};
+pub use enginebay_host::{
+    Body, ContextId, FailState, Failure, HeaderMap, LocalResponse, LogRecord, Platform, PluginConfig,
+    StreamState, Vm, VmConfig,
+};
+pub use engines::Engines;
+pub use platform::StdPlatform;
+pub use plugin::{FailurePolicy, Plugin, Running};
+pub use runtimes::registry;

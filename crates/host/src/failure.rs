@@ -55,7 +55,8 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub(crate) fn new(state: FailState, message: impl Into<String>) -> Self {
+    /// A failure at this point; `message` is shown to people as it is.
+    pub fn new(state: FailState, message: impl Into<String>) -> Self {
         Failure {
             state,
             message: message.into(),

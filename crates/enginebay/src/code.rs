@@ -1,0 +1,35 @@
+//! Where a plugin's code comes from.
+
+use std::borrow::Cow;
+
+use enginebay_config::model::Code;
+use enginebay_host::{FailState, Failure};
+
+/// Reads a plugin's code.
+///
+/// # Errors
+/// A file that can't be read (`Invalid path: …`), a variable that is not set, or a source that this build does
+/// not have.
+pub fn read_code(code: &Code) -> Result<Cow<'_, [u8]>, Failure> {
+    let unable = |message: String| Failure::new(FailState::UnableToInitializeCode, message);
+    match code {
+        Code::LocalFile(path) => std::fs::read(path)
+            .map(Cow::Owned)
+            .map_err(|error| unable(format!("Invalid path: {}: {error}", path.display()))),
+        Code::InlineBytes(bytes) => Ok(Cow::Borrowed(bytes)),
+        Code::InlineString(text) => Ok(Cow::Borrowed(text.as_bytes())),
+        Code::EnvironmentVariable(name) => match std::env::var_os(name) {
+            Some(value) => Ok(Cow::Owned(value.into_encoded_bytes())),
+            None => Err(unable(format!(
+                "vm_config.code: the environment variable {name} is not set"
+            ))),
+        },
+        Code::Remote(remote) => Err(unable(format!(
+            "vm_config.code.remote: this build can't fetch code ({}): download it and use code.local.filename",
+            remote.uri
+        ))),
+        _ => Err(unable(
+            "vm_config.code: this build does not know this source".to_owned(),
+        )),
+    }
+}

@@ -1,0 +1,156 @@
+//! Configured plugins.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+pub use enginebay_config::model::FailurePolicy;
+use enginebay_config::model::{Capabilities, Plugin as PluginModel};
+use enginebay_engine::Engine;
+use enginebay_host::{
+    ContextId, FailState, Failure, Platform, PluginConfig, Program, StreamState, Vm, VmConfig,
+};
+
+use crate::{Engines, read_code};
+
+/// A configured plugin: its code loaded, its configuration at hand. Cheap to clone, shared by all threads.
+#[derive(Clone)]
+pub struct Plugin(Arc<Inner>);
+
+struct Inner {
+    config: PluginConfig,
+    failure_policy: FailurePolicy,
+    vm: Arc<VmConfig>,
+    runtime: String,
+    program: Arc<Program>,
+}
+
+/// A plugin in a VM of one thread.
+pub struct Running<S: StreamState> {
+    /// The VM.
+    pub vm: Rc<Vm<S>>,
+    /// The plugin's root context.
+    pub root: ContextId,
+}
+
+impl<S: StreamState> Clone for Running<S> {
+    fn clone(&self) -> Self {
+        Running {
+            vm: self.vm.clone(),
+            root: self.root,
+        }
+    }
+}
+
+impl Plugin {
+    /// Loads a plugin as configured.
+    ///
+    /// # Errors
+    /// Code that can't be read or loaded, a runtime that is not there, or a setting that this build can't
+    /// honour.
+    pub fn load(engines: &Engines, config: &PluginModel) -> Result<Plugin, Failure> {
+        if config.capabilities != Capabilities::All {
+            return Err(Failure::new(
+                FailState::UnableToCreateVm,
+                "capability_restriction_config: this build can't restrict capabilities",
+            ));
+        }
+        if matches!(config.failure_policy, FailurePolicy::FailReload(_)) {
+            return Err(Failure::new(
+                FailState::UnableToCreateVm,
+                "failure_policy: this build can't reload VMs: use FAIL_CLOSED or FAIL_OPEN",
+            ));
+        }
+        let engine = engines
+            .get(&config.vm.runtime)
+            .map_err(|error| Failure::from_engine(&error))?;
+        let code = read_code(&config.vm.code)?;
+        Plugin::new(
+            &*engine,
+            &code,
+            PluginConfig {
+                name: config.name.clone(),
+                root_id: config.root_id.clone(),
+                configuration: config.configuration.clone(),
+                allow_on_headers_stop_iteration: config.allow_on_headers_stop_iteration.unwrap_or(false),
+            },
+            VmConfig {
+                vm_id: config.vm.vm_id.clone(),
+                configuration: config.vm.configuration.clone(),
+                environment: config.vm.environment.clone(),
+            },
+        )
+        .map(|plugin| plugin.with_policy(&config.vm.runtime, config.failure_policy))
+    }
+
+    /// Loads a plugin from its code, to fail closed.
+    ///
+    /// # Errors
+    /// As [`Program::load`].
+    pub fn new(
+        engine: &dyn Engine,
+        code: &[u8],
+        config: PluginConfig,
+        vm: VmConfig,
+    ) -> Result<Plugin, Failure> {
+        let program = Program::load(engine, code)?;
+        Ok(Plugin(Arc::new(Inner {
+            config,
+            failure_policy: FailurePolicy::FailClosed,
+            vm: Arc::new(vm),
+            runtime: String::new(),
+            program: Arc::new(program),
+        })))
+    }
+
+    fn with_policy(self, runtime: &str, failure_policy: FailurePolicy) -> Plugin {
+        match Arc::try_unwrap(self.0) {
+            Ok(inner) => Plugin(Arc::new(Inner {
+                failure_policy,
+                runtime: runtime.to_owned(),
+                ..inner
+            })),
+            Err(shared) => Plugin(shared),
+        }
+    }
+
+    /// `PluginConfig.name`.
+    pub fn name(&self) -> &str {
+        &self.0.config.name
+    }
+
+    /// The name the runtime was configured by; empty for a plugin made by [`Plugin::new`].
+    pub fn runtime(&self) -> &str {
+        &self.0.runtime
+    }
+
+    /// What becomes of requests once the VM has failed.
+    pub fn failure_policy(&self) -> FailurePolicy {
+        self.0.failure_policy
+    }
+
+    /// The plugin's configuration.
+    pub fn config(&self) -> &PluginConfig {
+        &self.0.config
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Arc<Program> {
+        &self.0.program
+    }
+
+    /// Makes a VM on this thread and starts the plugin in it. Start-up proves a plugin by doing this once and
+    /// dropping what comes out (Envoy's canary), then does it on each worker.
+    ///
+    /// # Errors
+    /// When there is no room for another instance, or the plugin traps or refuses its configuration.
+    pub fn start<S: StreamState>(&self, platform: Rc<dyn Platform>) -> Result<Running<S>, Failure> {
+        let vm = Vm::new(&self.0.program, &self.0.vm, platform)?;
+        let root = vm
+            .start_plugin(self.0.config.clone())
+            .map_err(|failure| (*failure).clone())?;
+        Ok(Running {
+            vm: Rc::new(vm),
+            root,
+        })
+    }
+}
