@@ -1,0 +1,87 @@
+//! The descriptors of our messages, and which of them may stand where a configuration has an `Any`.
+
+use std::sync::LazyLock;
+
+use prost_reflect::{DescriptorPool, MessageDescriptor};
+
+static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
+    // Written by our own build script, so an error here is one of the build, and every test would meet it.
+    DescriptorPool::decode(include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin")).as_slice())
+        .expect("the descriptors the build script wrote can be read")
+});
+
+pub(crate) const HTTP_CONNECTION_MANAGER: &str =
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+pub(crate) const HTTP_PROTOCOL_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+pub(crate) const ROUTER: &str = "envoy.extensions.filters.http.router.v3.Router";
+pub(crate) const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
+
+/// What a field of type `Any` may hold: the full name of the field, and the types.
+const EXTENSIONS: [(&str, &[&str]); 4] = [
+    (
+        "envoy.config.listener.v3.Filter.typed_config",
+        &[HTTP_CONNECTION_MANAGER],
+    ),
+    (
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter.typed_config",
+        &[WASM, ROUTER],
+    ),
+    (
+        "envoy.config.accesslog.v3.AccessLog.typed_config",
+        &[
+            "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+            "envoy.extensions.access_loggers.stream.v3.StderrAccessLog",
+            "envoy.extensions.access_loggers.file.v3.FileAccessLog",
+        ],
+    ),
+    (
+        "envoy.config.cluster.v3.Cluster.typed_extension_protocol_options",
+        &[HTTP_PROTOCOL_OPTIONS],
+    ),
+];
+
+/// The message with this full name.
+pub(crate) fn message(name: &str) -> Option<MessageDescriptor> {
+    POOL.get_message_by_name(name)
+}
+
+/// The types that the field with this full name may hold; `None` if it may hold any.
+pub(crate) fn allowed(field: &str) -> Option<&'static [&'static str]> {
+    EXTENSIONS
+        .iter()
+        .find(|(name, _)| *name == field)
+        .map(|(_, types)| *types)
+}
+
+/// The full name of a message, from the `type_url` of an `Any`.
+pub(crate) fn type_name(type_url: &str) -> &str {
+    type_url.rsplit_once('/').map_or("", |(_, name)| name)
+}
+
+/// Why a type cannot stand in a field that allows some.
+pub(crate) fn not_allowed(type_url: &str, allowed: &[&str]) -> String {
+    format!(
+        "{} is not supported here; supported: {}",
+        crate::node::quote(type_url),
+        allowed.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_in_the_table_exist() {
+        for (field, types) in EXTENSIONS {
+            let (parent, name) = field.rsplit_once('.').unwrap();
+            assert!(
+                message(parent).unwrap().get_field_by_name(name).is_some(),
+                "{field}"
+            );
+            for name in types {
+                assert!(message(name).is_some(), "{name}");
+            }
+        }
+    }
+}

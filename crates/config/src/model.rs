@@ -1,0 +1,384 @@
+//! What a valid configuration says, as plain Rust types: no protobuf, no optional wrappers, nothing left to check.
+//!
+//! [`crate::load_bootstrap`] and [`crate::load_plugin`] build these from text; the `from_message` functions build them
+//! from messages that came from somewhere else.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A plugin and the VM it runs in (`envoy.extensions.wasm.v3.PluginConfig`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Plugin {
+    /// `name`: unique among the plugins that share a VM and a root id. May be empty.
+    pub name: String,
+    /// `root_id`: plugins of one VM with the same root id share a root context. May be empty.
+    pub root_id: String,
+    /// `vm_config`: the VM to find or to start.
+    pub vm: Vm,
+    /// `configuration`, as the bytes `proxy_on_configure` lets the plugin read: a `Struct` as compact JSON, a
+    /// `StringValue` or `BytesValue` without its wrapper, any other message as its serialised bytes.
+    pub configuration: Vec<u8>,
+    /// `failure_policy` or the older `fail_open`: what becomes of requests once the VM has failed.
+    pub failure_policy: FailurePolicy,
+    /// `capability_restriction_config`: what the plugin may call and be called for.
+    pub capabilities: Capabilities,
+    /// `allow_on_headers_stop_iteration`: whether a `StopIteration` returned from a headers callback stops headers
+    /// only (`true`), or headers and everything after them (`false`). `None` leaves it to the host's default.
+    pub allow_on_headers_stop_iteration: Option<bool>,
+}
+
+impl Plugin {
+    /// A plugin with everything as it is when a configuration gives only the runtime and the code.
+    #[must_use]
+    pub fn new(runtime: impl Into<String>, code: Code) -> Self {
+        Self {
+            name: String::new(),
+            root_id: String::new(),
+            vm: Vm {
+                vm_id: String::new(),
+                runtime: runtime.into(),
+                code,
+                configuration: Vec::new(),
+                allow_precompiled: false,
+                nack_on_code_cache_miss: false,
+                environment: Vec::new(),
+            },
+            configuration: Vec::new(),
+            failure_policy: FailurePolicy::default(),
+            capabilities: Capabilities::default(),
+            allow_on_headers_stop_iteration: None,
+        }
+    }
+}
+
+/// A virtual machine (`envoy.extensions.wasm.v3.VmConfig`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Vm {
+    /// `vm_id`: plugins with the same id, the same code and the same VM configuration share a VM. May be empty.
+    pub vm_id: String,
+    /// `runtime`: the engine's name, for instance `envoy.wasm.runtime.wasmtime`. Never empty; not checked against
+    /// the engines that are linked in.
+    pub runtime: String,
+    /// `code`: where the module comes from.
+    pub code: Code,
+    /// `configuration`, as the bytes `proxy_on_vm_start` lets the plugin read; made as [`Plugin::configuration`] is.
+    pub configuration: Vec<u8>,
+    /// `allow_precompiled`: the module may carry code compiled ahead of time.
+    pub allow_precompiled: bool,
+    /// `nack_on_code_cache_miss`: refuse the configuration when remote code is not in the cache yet.
+    pub nack_on_code_cache_miss: bool,
+    /// `environment_variables`, resolved: first the host's variables that exist, in the order of `host_env_keys`,
+    /// then `key_values` in the order of their keys. No key occurs twice.
+    pub environment: Vec<(String, String)>,
+}
+
+/// Where a module's bytes come from (`envoy.config.core.v3.AsyncDataSource`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Code {
+    /// `local.filename`: a file, not looked at yet.
+    LocalFile(PathBuf),
+    /// `local.inline_bytes`: the module itself.
+    InlineBytes(Vec<u8>),
+    /// `local.inline_string`: the module as text, or the name of a plugin linked into the null runtime.
+    InlineString(String),
+    /// `local.environment_variable`: the variable that holds the module. Not looked at yet.
+    EnvironmentVariable(String),
+    /// `remote`: fetched over HTTP. Whoever loads the code decides whether it can do that.
+    Remote(RemoteCode),
+}
+
+/// Code to fetch over HTTP (`envoy.config.core.v3.RemoteDataSource`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RemoteCode {
+    /// `http_uri.uri`. Never empty.
+    pub uri: String,
+    /// `http_uri.cluster`: the cluster to send the request to. Never empty.
+    pub cluster: String,
+    /// `http_uri.timeout`: how long one fetch may take.
+    pub timeout: Duration,
+    /// `sha256`: the expected digest, as lower-case hexadecimal digits. Never empty.
+    pub sha256: String,
+    /// `retry_policy.num_retries`: 1 unless given.
+    pub num_retries: u32,
+    /// `retry_policy.retry_back_off`: 1 s, growing to 10 s, unless given.
+    pub back_off: BackOff,
+}
+
+/// An exponential back-off (`envoy.config.core.v3.BackoffStrategy`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BackOff {
+    /// `base_interval`: the first wait. At least 1 ms.
+    pub base_interval: Duration,
+    /// `max_interval`: the longest wait. Ten times the base interval unless given, and never less than it.
+    pub max_interval: Duration,
+}
+
+impl Default for BackOff {
+    /// Envoy's default: 1 s, growing to 10 s.
+    fn default() -> Self {
+        Self {
+            base_interval: Duration::from_secs(1),
+            max_interval: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What becomes of requests once a plugin's VM has failed (`envoy.extensions.wasm.v3.FailurePolicy`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FailurePolicy {
+    /// `FAIL_CLOSED`, and the default: the request that met the failure and all later ones get 503.
+    #[default]
+    FailClosed,
+    /// `FAIL_OPEN`: the request that met the failure gets 503; later ones go on without the plugin.
+    FailOpen,
+    /// The older field `fail_open: true`: the request that met the failure goes on without the plugin too.
+    FailOpenAtOnce,
+    /// `FAIL_RELOAD`: 503 for the request that met the failure and until the back-off (`reload_config.backoff`) has
+    /// passed, then a new VM.
+    FailReload(BackOff),
+}
+
+/// What a plugin may call and be called for (`envoy.extensions.wasm.v3.CapabilityRestrictionConfig`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Capabilities {
+    /// Everything: no restriction is configured, or its map is empty.
+    #[default]
+    All,
+    /// Only the host functions, WASI functions and callbacks with these names. Never empty.
+    Only(BTreeSet<String>),
+}
+
+/// What the server is to run (`envoy.config.bootstrap.v3.Bootstrap`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Bootstrap {
+    /// `node`: who this server says it is (the properties `node.id` and the like).
+    pub node: Node,
+    /// `admin.address`: where to serve the admin interface; nowhere if `None`.
+    pub admin: Option<SocketAddr>,
+    /// `static_resources.listeners`.
+    pub listeners: Vec<Listener>,
+    /// `static_resources.clusters`. No name occurs twice.
+    pub clusters: Vec<Cluster>,
+}
+
+/// Who this server says it is (`envoy.config.core.v3.Node`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Node {
+    /// `id`. May be empty.
+    pub id: String,
+    /// `cluster`: the service this server belongs to. May be empty.
+    pub cluster: String,
+    /// `metadata`, as compact JSON; empty if not given.
+    pub metadata_json: String,
+}
+
+/// A listening socket and what it serves (`envoy.config.listener.v3.Listener`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Listener {
+    /// `name`. Empty if not given.
+    pub name: String,
+    /// `address`. Port 0 asks the system for a free one.
+    pub address: SocketAddr,
+    /// `per_connection_buffer_limit_bytes`: how many bytes of a body a paused filter may hold back. 1 MiB unless
+    /// given, as in Envoy.
+    pub buffer_limit: u32,
+    /// The one `HttpConnectionManager` of the one filter chain.
+    pub http: HttpListener,
+}
+
+/// How a listener serves HTTP
+/// (`envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HttpListener {
+    /// `stat_prefix`.
+    pub stat_prefix: String,
+    /// `codec_type`.
+    pub codec: Codec,
+    /// `server_name`: the value of the `server` header of responses; the server's own choice if `None`.
+    pub server_name: Option<String>,
+    /// `route_config`.
+    pub routes: RouteTable,
+    /// `http_filters` without the final router and without disabled ones, in the order requests meet them.
+    pub filters: Vec<WasmFilter>,
+}
+
+/// The HTTP versions a listener speaks (`HttpConnectionManager.CodecType`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Codec {
+    /// `AUTO`: HTTP/2 when the connection starts with its preface, HTTP/1.1 otherwise.
+    #[default]
+    Auto,
+    /// `HTTP1`.
+    Http1,
+    /// `HTTP2`, with prior knowledge.
+    Http2,
+}
+
+/// One Wasm filter of a chain (`envoy.extensions.filters.http.wasm.v3.Wasm`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WasmFilter {
+    /// The filter's name in the chain, often `envoy.filters.http.wasm`.
+    pub name: String,
+    /// The path of the plugin's configuration in the file, for messages such as
+    /// `static_resources.listeners[0].….config: Invalid path: x.wasm`.
+    pub path: String,
+    /// The plugin.
+    pub plugin: Plugin,
+}
+
+/// The routes of a listener (`envoy.config.route.v3.RouteConfiguration`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct RouteTable {
+    /// `name`. May be empty.
+    pub name: String,
+    /// `virtual_hosts`. No domain occurs twice.
+    pub virtual_hosts: Vec<VirtualHost>,
+    /// `ignore_port_in_host_matching`: domains are compared without the port of the request's authority.
+    pub ignore_port: bool,
+}
+
+/// Routes for some domains (`envoy.config.route.v3.VirtualHost`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VirtualHost {
+    /// `name`. Never empty.
+    pub name: String,
+    /// `domains`, in lower case: `www.example.com`, `*.example.com`, `www.example.*` or `*`. Never empty.
+    pub domains: Vec<String>,
+    /// `routes`; the first that matches counts.
+    pub routes: Vec<Route>,
+}
+
+/// One route (`envoy.config.route.v3.Route`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Route {
+    /// `name`. May be empty.
+    pub name: String,
+    /// `match`: which requests it is for.
+    pub matches: RouteMatch,
+    /// What to do with them.
+    pub action: RouteAction,
+}
+
+/// Which requests a route is for (`envoy.config.route.v3.RouteMatch`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RouteMatch {
+    /// `prefix` or `path`.
+    pub path: PathMatch,
+    /// `case_sensitive`: `true` unless given.
+    pub case_sensitive: bool,
+}
+
+/// How a path is compared; the query string is not part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PathMatch {
+    /// `prefix`: the path begins with this.
+    Prefix(String),
+    /// `path`: the path is this.
+    Exact(String),
+}
+
+/// What a route does with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RouteAction {
+    /// `route`: forward it.
+    Forward(Forward),
+    /// `direct_response`: answer it.
+    DirectResponse(DirectResponse),
+}
+
+/// Forwarding to a cluster (`envoy.config.route.v3.RouteAction`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Forward {
+    /// `cluster`: the name of one of [`Bootstrap::clusters`].
+    pub cluster: String,
+    /// `prefix_rewrite`: what replaces the matched prefix or path; the query string stays.
+    pub prefix_rewrite: Option<String>,
+    /// `host_rewrite_literal`: what replaces the authority.
+    pub host_rewrite: Option<String>,
+    /// `timeout` for the whole response: 15 s unless given; `None` if it was given as zero, which is no limit.
+    pub timeout: Option<Duration>,
+}
+
+/// An answer that needs no upstream (`envoy.config.route.v3.DirectResponseAction`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DirectResponse {
+    /// `status`: 200 to 599.
+    pub status: u16,
+    /// `body`, read where it comes from a file or a variable. Empty if not given.
+    pub body: Vec<u8>,
+}
+
+/// Upstream hosts (`envoy.config.cluster.v3.Cluster`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cluster {
+    /// `name`. Never empty.
+    pub name: String,
+    /// `type`.
+    pub kind: ClusterKind,
+    /// `dns_lookup_family`: which addresses of a name are used.
+    pub dns_family: DnsFamily,
+    /// `load_assignment`: the hosts, in order. May be empty: every request then meets no healthy upstream.
+    pub endpoints: Vec<Endpoint>,
+    /// `connect_timeout`: 5 s unless given. Never zero.
+    pub connect_timeout: Duration,
+    /// Whether the hosts are spoken to in HTTP/2 with prior knowledge (`typed_extension_protocol_options` or the
+    /// older `http2_protocol_options`) and not in HTTP/1.1.
+    pub http2: bool,
+}
+
+/// How a cluster's hosts are found (`Cluster.DiscoveryType`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClusterKind {
+    /// `STATIC`: every endpoint is an IP address.
+    #[default]
+    Static,
+    /// `STRICT_DNS`: every address a name resolves to is a host.
+    StrictDns,
+    /// `LOGICAL_DNS`: one name, of which the first address is used for new connections.
+    LogicalDns,
+}
+
+/// Which addresses of a name are used (`Cluster.DnsLookupFamily`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DnsFamily {
+    /// `AUTO`: IPv6, or IPv4 when there is none.
+    #[default]
+    Auto,
+    /// `V4_ONLY`.
+    V4Only,
+    /// `V6_ONLY`.
+    V6Only,
+    /// `V4_PREFERRED`: IPv4, or IPv6 when there is none.
+    V4Preferred,
+    /// `ALL`.
+    All,
+}
+
+/// An upstream host and its port (`envoy.config.endpoint.v3.Endpoint`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub struct Endpoint {
+    /// A host name, or an IP address without brackets.
+    pub host: String,
+    /// 1 to 65535.
+    pub port: u16,
+}

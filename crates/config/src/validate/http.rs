@@ -1,0 +1,100 @@
+//! `HttpConnectionManager` and its filters.
+
+use std::collections::BTreeSet;
+
+use super::{Check, REQUIRED};
+use crate::descriptors::{ROUTER, WASM, type_name};
+use crate::model::{Codec, HttpListener, WasmFilter};
+use crate::path;
+use crate::proto::envoy::extensions::filters::http::wasm::v3::Wasm;
+use crate::proto::envoy::extensions::filters::network::http_connection_manager::v3 as manager;
+
+impl Check<'_> {
+    pub(super) fn http(
+        &mut self,
+        message: &manager::HttpConnectionManager,
+        clusters: &BTreeSet<&str>,
+        path: &str,
+    ) -> Option<HttpListener> {
+        use manager::http_connection_manager::{CodecType, RouteSpecifier};
+        let stat_prefix = self.required(&message.stat_prefix, path, "stat_prefix");
+        let codec = match message.codec_type() {
+            CodecType::Auto => Codec::Auto,
+            CodecType::Http1 => Codec::Http1,
+            CodecType::Http2 => Codec::Http2,
+            CodecType::Http3 => {
+                let problem = "HTTP3 is not supported; supported: AUTO, HTTP1, HTTP2";
+                self.problem(path::field(path, "codec_type"), problem);
+                Codec::Auto
+            }
+        };
+        let filters = self.filters(&message.http_filters, &path::field(path, "http_filters"));
+        let routes_path = path::field(path, "route_config");
+        let Some(RouteSpecifier::RouteConfig(routes)) = &message.route_specifier else {
+            self.problem(routes_path, REQUIRED);
+            return None;
+        };
+        let routes = self.routes(routes, clusters, &routes_path);
+        let server_name = Some(message.server_name.clone()).filter(|name| !name.is_empty());
+        Some(HttpListener {
+            stat_prefix,
+            codec,
+            server_name,
+            routes,
+            filters,
+        })
+    }
+
+    fn filters(&mut self, messages: &[manager::HttpFilter], path: &str) -> Vec<WasmFilter> {
+        let mut filters = Vec::new();
+        if messages.is_empty() {
+            self.problem(
+                path,
+                "the last HTTP filter must be the router (envoy.filters.http.router)",
+            );
+        }
+        for (at, message) in messages.iter().enumerate() {
+            let path = path::index(path, at);
+            let is_last = at + 1 == messages.len();
+            let name = self.required(&message.name, &path, "name");
+            let config_path = path::field(&path, "typed_config");
+            let Some(manager::http_filter::ConfigType::TypedConfig(any)) = &message.config_type else {
+                self.problem(config_path, REQUIRED);
+                continue;
+            };
+            if type_name(&any.type_url) == ROUTER {
+                if !is_last {
+                    let problem = format!(
+                        "terminal filter named {name} of type envoy.filters.http.router must be the last filter in a \
+                         http filter chain."
+                    );
+                    self.problem(path, problem);
+                } else if message.disabled {
+                    self.problem(path::field(&path, "disabled"), "the router cannot be disabled");
+                }
+                continue;
+            }
+            let wasm: Option<Wasm> = self.unpack(any, &[WASM, ROUTER], &config_path);
+            let Some(wasm) = wasm else { continue };
+            if is_last {
+                let problem = format!(
+                    "non-terminal filter named {name} of type envoy.filters.http.wasm is the last filter in a http \
+                     filter chain; add the router (envoy.filters.http.router)"
+                );
+                self.problem(path.as_str(), problem);
+            }
+            let plugin_path = path::field(&config_path, "config");
+            let Some(config) = &wasm.config else {
+                self.problem(plugin_path, REQUIRED);
+                continue;
+            };
+            let plugin = self.plugin(config, &plugin_path).filter(|_| !message.disabled);
+            filters.extend(plugin.map(|plugin| WasmFilter {
+                name,
+                path: plugin_path,
+                plugin,
+            }));
+        }
+        filters
+    }
+}

@@ -1,0 +1,125 @@
+//! `Bootstrap`, its admin interface and its listeners.
+
+use std::collections::{BTreeSet, HashSet};
+
+use prost::Message;
+use prost_types::Any;
+
+use super::{Check, REQUIRED};
+use crate::descriptors::{self, HTTP_CONNECTION_MANAGER, type_name};
+use crate::model::{Bootstrap, Listener, Node};
+use crate::proto::envoy::config::bootstrap::v3 as bootstrap;
+use crate::proto::envoy::config::listener::v3 as listener;
+use crate::{path, plugin_bytes};
+
+/// Envoy's default for `per_connection_buffer_limit_bytes`.
+const BUFFER_LIMIT: u32 = 1 << 20;
+
+impl Check<'_> {
+    pub(crate) fn bootstrap(&mut self, message: &bootstrap::Bootstrap) -> Bootstrap {
+        let node = message.node.as_ref().map(|node| Node {
+            id: node.id.clone(),
+            cluster: node.cluster.clone(),
+            metadata_json: node.metadata.as_ref().map(plugin_bytes::json).unwrap_or_default(),
+        });
+        let address = message.admin.as_ref().and_then(|admin| admin.address.as_ref());
+        let admin = address.and_then(|address| self.socket_address(Some(address), "admin.address"));
+
+        let nothing = bootstrap::bootstrap::StaticResources::default();
+        let resources = message.static_resources.as_ref().unwrap_or(&nothing);
+        let clusters = self.clusters(&resources.clusters, "static_resources.clusters");
+        // A cluster with problems of its own is known all the same.
+        let known: BTreeSet<&str> = resources
+            .clusters
+            .iter()
+            .map(|cluster| cluster.name.as_str())
+            .collect();
+        let mut listeners = Vec::new();
+        let mut names = HashSet::new();
+        let mut addresses = HashSet::new();
+        for (at, message) in resources.listeners.iter().enumerate() {
+            let path = path::index("static_resources.listeners", at);
+            if !message.name.is_empty() && !names.insert(&message.name) {
+                self.problem(
+                    path::field(&path, "name"),
+                    format!("duplicate listener '{}'", message.name),
+                );
+            }
+            let Some(listener) = self.listener(message, &known, &path) else {
+                continue;
+            };
+            if listener.address.port() != 0 && !addresses.insert(listener.address) {
+                let problem = format!("has duplicate address '{}' as another listener", listener.address);
+                self.problem(path::field(&path, "address"), problem);
+            }
+            listeners.push(listener);
+        }
+        Bootstrap {
+            node: node.unwrap_or_default(),
+            admin,
+            listeners,
+            clusters,
+        }
+    }
+
+    fn listener(
+        &mut self,
+        message: &listener::Listener,
+        clusters: &BTreeSet<&str>,
+        path: &str,
+    ) -> Option<Listener> {
+        let address = self.socket_address(message.address.as_ref(), &path::field(path, "address"));
+        let chains_path = path::field(path, "filter_chains");
+        let [chain] = message.filter_chains.as_slice() else {
+            let count = message.filter_chains.len();
+            self.problem(
+                chains_path,
+                format!("exactly one filter chain is supported, found {count}"),
+            );
+            return None;
+        };
+        let filters_path = path::field(&path::index(&chains_path, 0), "filters");
+        let [filter] = chain.filters.as_slice() else {
+            let count = chain.filters.len();
+            let problem = format!("exactly one filter is supported, an HttpConnectionManager; found {count}");
+            self.problem(filters_path, problem);
+            return None;
+        };
+        let filter_path = path::index(&filters_path, 0);
+        self.required(&filter.name, &filter_path, "name");
+        let config_path = path::field(&filter_path, "typed_config");
+        let Some(listener::filter::ConfigType::TypedConfig(any)) = &filter.config_type else {
+            self.problem(config_path, REQUIRED);
+            return None;
+        };
+        let manager = self.unpack(any, &[HTTP_CONNECTION_MANAGER], &config_path)?;
+        let http = self.http(&manager, clusters, &config_path)?;
+        let buffer_limit = message.per_connection_buffer_limit_bytes.unwrap_or(BUFFER_LIMIT);
+        Some(Listener {
+            name: message.name.clone(),
+            address: address?,
+            buffer_limit,
+            http,
+        })
+    }
+
+    /// The message in `any`, which must be of one of the types in `allowed`, the first of which is `T`.
+    pub(super) fn unpack<T: Message + Default>(
+        &mut self,
+        any: &Any,
+        allowed: &[&str],
+        path: &str,
+    ) -> Option<T> {
+        if !allowed.contains(&type_name(&any.type_url)) {
+            self.problem(
+                path::field(path, "@type"),
+                descriptors::not_allowed(&any.type_url, allowed),
+            );
+            return None;
+        }
+        let message = T::decode(any.value.as_slice());
+        message
+            .map_err(|error| self.problem(path, format!("not a valid message: {error}")))
+            .ok()
+    }
+}
