@@ -31,7 +31,13 @@ pub struct Export {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ExportId(pub u16);
 
-/// What [`Engine::load`] makes a module from.
+impl std::fmt::Display for ExportId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "number {}", self.0)
+    }
+}
+
+/// What [`load`](trait.Engine.html#method.load) makes a module from.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct LoadRequest<'a> {

@@ -101,6 +101,21 @@ impl Trap {
         }))
     }
 
+    /// The trap of a call to an export that the module doesn't have.
+    #[cold]
+    pub fn missing_export(name: &str) -> Self {
+        Trap::new(TrapKind::Other, format!("the module has no export {name}"))
+    }
+
+    /// The trap of a call to an export with this many arguments where it takes another number.
+    #[cold]
+    pub fn wrong_arguments(name: &str, given: usize) -> Self {
+        Trap::new(
+            TrapKind::Other,
+            format!("{name} was called with {given} arguments, which is not what it takes"),
+        )
+    }
+
     /// The trap that a failed host function becomes. One that came out of a nested call into the
     /// guest stays what it was.
     pub fn from_host_error(error: HostError) -> Self {

@@ -44,6 +44,9 @@ pub(crate) fn create(
 
 fn config(limits: &ResolvedLimits) -> Config {
     let mut config = Config::new();
+    // One 32-bit memory is what Proxy-Wasm knows, and what the memory limit speaks of.
+    config.wasm_multi_memory(false);
+    config.wasm_memory64(false);
     config.epoch_interruption(limits.call_time.is_some());
     if let Some(stack) = limits.stack {
         config.max_wasm_stack(stack);
@@ -92,8 +95,8 @@ impl enginebay_engine::Engine for WasmtimeEngine {
     }
 
     fn compile(&self, request: &LoadRequest<'_>, info: &ModuleInfo) -> Result<Arc<dyn Module>, Error> {
-        // A slot of the pool has one memory and one table.
-        let fits = info.memories.len() <= 1 && info.tables.len() <= 1;
+        // A slot of the pool has one table.
+        let fits = info.tables.len() <= 1;
         let strategy = match &self.pooled {
             Some(pooled) if fits => pooled,
             _ => self.on_demand()?,

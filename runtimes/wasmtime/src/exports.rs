@@ -1,6 +1,6 @@
 //! Guest functions, as wasmtime's own typed ones.
 
-use enginebay_engine::{Error, ErrorKind, Signature, Trap, TrapKind, ValType};
+use enginebay_engine::{Signature, Trap, ValType};
 use wasmtime::{AsContextMut, Func, TypedFunc, Val};
 
 use crate::imports::raw;
@@ -20,28 +20,22 @@ macro_rules! exports {
         }
 
         impl Export {
-            /// The function, whose type was compared with `signature` when the module was loaded.
-            pub(crate) fn new(
-                mut store: impl AsContextMut<Data = Data>,
-                function: Func,
-                signature: Signature,
-            ) -> Result<Export, Error> {
-                let store = store.as_context_mut();
-                let typed = match (signature.params, signature.result) {
+            /// The function, if it is of this type; the module was refused at load if it is not.
+            pub(crate) fn new(store: impl AsContextMut, function: Func, signature: Signature) -> Option<Export> {
+                match (signature.params, signature.result) {
                     $(
-                        ([$(exports!(@val $ty)),*], None) => function.typed(&store).map(Export::$plain),
+                        ([$(exports!(@val $ty)),*], None) => function.typed(&store).ok().map(Export::$plain),
                         ([$(exports!(@val $ty)),*], Some(ValType::I32)) => {
-                            function.typed(&store).map(Export::$returning)
+                            function.typed(&store).ok().map(Export::$returning)
                         }
                     )*
-                    _ => Ok(Export::Untyped(function, signature)),
-                };
-                typed.map_err(|error| Error::new(ErrorKind::SignatureMismatch, format!("{error:#}")))
+                    _ => Some(Export::Untyped(function, signature)),
+                }
             }
 
-            /// Calls it. The caller sets the deadline.
+            /// Calls it; `None` if it doesn't take this number of arguments. The caller sets the deadline.
             #[inline]
-            pub(crate) fn call(&self, store: impl AsContextMut<Data = Data>, args: &[u64]) -> Result<u64, Trap> {
+            pub(crate) fn call(&self, store: impl AsContextMut<Data = Data>, args: &[u64]) -> Option<Result<u64, Trap>> {
                 let result = match (self, args) {
                     $(
                         (Export::$plain(function), &[$($name),*]) => {
@@ -54,9 +48,9 @@ macro_rules! exports {
                     (Export::Untyped(function, signature), args) if args.len() == signature.params.len() => {
                         call_untyped(function, signature, store, args)
                     }
-                    _ => return Err(wrong_arguments(args.len())),
+                    _ => return None,
                 };
-                result.map_err(trap::convert)
+                Some(result.map_err(trap::convert))
             }
         }
     };
@@ -91,12 +85,4 @@ fn call_untyped(
     let results = &mut results[..signature.result.iter().len()];
     function.call(store, &params, results)?;
     Ok(results.first().map_or(0, raw))
-}
-
-#[cold]
-fn wrong_arguments(given: usize) -> Trap {
-    Trap::new(
-        TrapKind::HostError,
-        format!("the host called an export with {given} arguments, which is not what it takes"),
-    )
 }

@@ -1,29 +1,84 @@
 //! Instances, and what a host function sees of them.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
-use enginebay_engine::{ExportId, Guest, Host, Instance, Memory, ResolvedLimits, Trap, TrapKind};
-use wasmtime::{Caller, ResourceLimiter, Store};
+use enginebay_engine::{ExportId, Guest, Host, Instance, Memory, ResolvedLimits, Trap};
+use wasmtime::{AsContextMut, Caller, Extern, ModuleExport, ResourceLimiter, Store};
 
 use crate::exports::Export;
+use crate::module::Wanted;
 
 /// What a store carries.
 pub(crate) struct Data {
     pub(crate) host: Rc<dyn Host>,
     pub(crate) limiter: Limiter,
-    memory: Option<wasmtime::Memory>,
-    /// Behind a count of its own, so that a call back into the guest can hold it while the store runs.
-    exports: Rc<[Option<Export>]>,
+    wanted: Arc<Wanted>,
+    /// Behind a count of its own, so that a call back into the guest can hold it while the store runs. `None`
+    /// until looked up.
+    found: Option<Rc<Found>>,
 }
 
 impl Data {
-    pub(crate) fn new(host: Rc<dyn Host>, limiter: Limiter) -> Self {
+    pub(crate) fn new(host: Rc<dyn Host>, limiter: Limiter, wanted: Arc<Wanted>) -> Self {
         Data {
             host,
             limiter,
-            memory: None,
-            exports: Rc::new([]),
+            wanted,
+            found: None,
         }
+    }
+}
+
+/// What an instance has of what is wanted of it.
+struct Found {
+    memory: Option<wasmtime::Memory>,
+    exports: Box<[Option<Export>]>,
+}
+
+impl Found {
+    /// Looks everything up, with `get` to find what has a place in the module.
+    fn resolve<C: AsContextMut<Data = Data>>(
+        mut store: C,
+        get: impl Fn(&mut C, &ModuleExport) -> Option<Extern>,
+    ) -> Rc<Found> {
+        let wanted = store.as_context().data().wanted.clone();
+        let exports = wanted.exports.iter().map(|(export, place)| {
+            let function = get(&mut store, place.as_ref()?)?.into_func()?;
+            Export::new(&mut store, function, export.signature)
+        });
+        let exports = exports.collect();
+        let memory = wanted
+            .memory
+            .as_ref()
+            .and_then(|place| get(&mut store, place)?.into_memory());
+        let found = Rc::new(Found { memory, exports });
+        store.as_context_mut().data_mut().found = Some(found.clone());
+        found
+    }
+
+    #[inline]
+    fn call(
+        &self,
+        store: impl AsContextMut<Data = Data>,
+        export: ExportId,
+        args: &[u64],
+    ) -> Result<u64, Trap> {
+        match self.exports.get(usize::from(export.0)) {
+            Some(Some(function)) => match function.call(store, args) {
+                Some(result) => result,
+                None => Err(Trap::wrong_arguments(&export.to_string(), args.len())),
+            },
+            _ => Err(missing(&store.as_context().data().wanted, export)),
+        }
+    }
+}
+
+#[cold]
+fn missing(wanted: &Wanted, export: ExportId) -> Trap {
+    match wanted.exports.get(usize::from(export.0)) {
+        Some((export, _)) => Trap::missing_export(export.name),
+        None => Trap::missing_export(&export.to_string()),
     }
 }
 
@@ -69,24 +124,23 @@ impl ResourceLimiter for Limiter {
 /// An instance between calls.
 pub(crate) struct WasmtimeInstance {
     store: Store<Data>,
-    exports: Rc<[Option<Export>]>,
+    found: Rc<Found>,
     /// Epochs one call may take.
     deadline: Option<u64>,
 }
 
 impl WasmtimeInstance {
-    pub(crate) fn new(
-        mut store: Store<Data>,
-        memory: Option<wasmtime::Memory>,
-        exports: Rc<[Option<Export>]>,
-        deadline: Option<u64>,
-    ) -> Self {
-        let data = store.data_mut();
-        data.memory = memory;
-        data.exports = exports.clone();
+    pub(crate) fn new(mut store: Store<Data>, instance: wasmtime::Instance, deadline: Option<u64>) -> Self {
+        let found = match &store.data().found {
+            // The start function's host calls looked already.
+            Some(found) => found.clone(),
+            None => Found::resolve(&mut store, |store, place| {
+                instance.get_module_export(store, place)
+            }),
+        };
         WasmtimeInstance {
             store,
-            exports,
+            found,
             deadline,
         }
     }
@@ -94,20 +148,17 @@ impl WasmtimeInstance {
 
 impl Guest for WasmtimeInstance {
     fn memory(&mut self) -> Memory<'_> {
-        Memory::linear(match self.store.data().memory {
+        Memory::linear(match self.found.memory {
             Some(memory) => memory.data_mut(&mut self.store),
             None => &mut [],
         })
     }
 
     fn call(&mut self, export: ExportId, args: &[u64]) -> Result<u64, Trap> {
-        let Some(Some(function)) = self.exports.get(usize::from(export.0)) else {
-            return Err(no_such_export(export));
-        };
         if let Some(deadline) = self.deadline {
             self.store.set_epoch_deadline(deadline);
         }
-        function.call(&mut self.store, args)
+        self.found.call(&mut self.store, export, args)
     }
 }
 
@@ -116,12 +167,20 @@ impl Instance for WasmtimeInstance {}
 /// An instance inside a host call. Calls back into the guest run against the deadline of the call around them.
 pub(crate) struct Running<'a>(pub(crate) Caller<'a, Data>);
 
+impl Running<'_> {
+    /// While the start function runs, nothing is looked up yet.
+    #[cold]
+    fn resolve(&mut self) -> Rc<Found> {
+        Found::resolve(&mut self.0, |caller, place| caller.get_module_export(place))
+    }
+}
+
 impl Guest for Running<'_> {
     #[inline]
     fn memory(&mut self) -> Memory<'_> {
-        let memory = match self.0.data().memory {
-            Some(memory) => Some(memory),
-            None => self.memory_of_starting_instance(),
+        let memory = match &self.0.data().found {
+            Some(found) => found.memory,
+            None => self.resolve().memory,
         };
         Memory::linear(match memory {
             Some(memory) => memory.data_mut(&mut self.0),
@@ -131,29 +190,10 @@ impl Guest for Running<'_> {
 
     #[inline]
     fn call(&mut self, export: ExportId, args: &[u64]) -> Result<u64, Trap> {
-        let exports = self.0.data().exports.clone();
-        match exports.get(usize::from(export.0)) {
-            Some(Some(function)) => function.call(&mut self.0, args),
-            _ => Err(no_such_export(export)),
-        }
+        let found = match &self.0.data().found {
+            Some(found) => found.clone(),
+            None => self.resolve(),
+        };
+        found.call(&mut self.0, export, args)
     }
-}
-
-impl Running<'_> {
-    /// While the start function runs, nothing is resolved yet.
-    #[cold]
-    fn memory_of_starting_instance(&mut self) -> Option<wasmtime::Memory> {
-        self.0.get_export("memory")?.into_memory()
-    }
-}
-
-#[cold]
-fn no_such_export(export: ExportId) -> Trap {
-    Trap::new(
-        TrapKind::HostError,
-        format!(
-            "the host called export {}, which the module does not have",
-            export.0
-        ),
-    )
 }

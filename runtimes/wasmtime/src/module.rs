@@ -4,22 +4,26 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use enginebay_engine::{
-    Error, ErrorKind, ExportId, Host, Instance, LoadRequest, Module, ResolvedLimits, Signature,
+    Error, ErrorKind, Export, ExportId, Host, Instance, LoadRequest, Module, ResolvedLimits,
 };
 use wasmtime::{InstancePre, Linker, ModuleExport, PoolConcurrencyLimitError, Store};
 
 use crate::engine::Strategy;
-use crate::exports::Export;
 use crate::imports;
 use crate::instance::{Data, Limiter, WasmtimeInstance};
 use crate::trap;
 
-/// A module, with all its look-ups by name done.
+/// What the host wants of a module, with its place in it: all look-ups by name are done.
+pub(crate) struct Wanted {
+    pub(crate) memory: Option<ModuleExport>,
+    pub(crate) exports: Vec<(Export, Option<ModuleExport>)>,
+}
+
+/// A module, compiled and linked.
 pub(crate) struct WasmtimeModule {
     strategy: Arc<Strategy>,
     pre: InstancePre<Data>,
-    memory: Option<ModuleExport>,
-    exports: Vec<Option<(ModuleExport, Signature)>>,
+    wanted: Arc<Wanted>,
     limiter: Limiter,
 }
 
@@ -47,15 +51,13 @@ impl WasmtimeModule {
         let pre = linker
             .instantiate_pre(&module)
             .map_err(|error| Error::new(ErrorKind::Compile, format!("{error:#}")))?;
-        let exports = request
-            .exports
-            .iter()
-            .map(|export| Some((module.get_export_index(export.name)?, export.signature)))
-            .collect();
+        let place = |export: &Export| (*export, module.get_export_index(export.name));
         Ok(WasmtimeModule {
             strategy: strategy.clone(),
-            memory: module.get_export_index("memory"),
-            exports,
+            wanted: Arc::new(Wanted {
+                memory: module.get_export_index("memory"),
+                exports: request.exports.iter().map(place).collect(),
+            }),
             pre,
             limiter: Limiter::new(limits),
         })
@@ -64,41 +66,19 @@ impl WasmtimeModule {
 
 impl Module for WasmtimeModule {
     fn has_export(&self, export: ExportId) -> bool {
-        self.exports
-            .get(usize::from(export.0))
-            .is_some_and(|export| export.is_some())
+        matches!(self.wanted.exports.get(usize::from(export.0)), Some((_, Some(_))))
     }
 
     fn instantiate(&self, host: Rc<dyn Host>) -> Result<Box<dyn Instance>, Error> {
-        let mut store = Store::new(&self.strategy.engine, Data::new(host, self.limiter.clone()));
+        let data = Data::new(host, self.limiter.clone(), self.wanted.clone());
+        let mut store = Store::new(&self.strategy.engine, data);
         store.limiter(|data| &mut data.limiter);
         let deadline = self.strategy.ticker.as_ref().map(|ticker| ticker.deadline);
         if let Some(deadline) = deadline {
             store.set_epoch_deadline(deadline);
         }
         let instance = self.pre.instantiate(&mut store).map_err(instantiation_failed)?;
-
-        let mut exports = Vec::with_capacity(self.exports.len());
-        for export in &self.exports {
-            let function = export.as_ref().and_then(|(index, signature)| {
-                let function = instance.get_module_export(&mut store, index)?.into_func()?;
-                Some((function, *signature))
-            });
-            exports.push(match function {
-                Some((function, signature)) => Some(Export::new(&mut store, function, signature)?),
-                None => None,
-            });
-        }
-        let memory = self
-            .memory
-            .as_ref()
-            .and_then(|index| instance.get_module_export(&mut store, index)?.into_memory());
-        Ok(Box::new(WasmtimeInstance::new(
-            store,
-            memory,
-            exports.into(),
-            deadline,
-        )))
+        Ok(Box::new(WasmtimeInstance::new(store, instance, deadline)))
     }
 }
 

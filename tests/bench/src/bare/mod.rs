@@ -1,0 +1,25 @@
+//! The engines without enginebay: their own typed functions, called as their documentation says.
+//!
+//! Each module has a `Bare` that runs [`CALLS`](crate::guests::CALLS) with the settings enginebay uses.
+
+pub mod wasmi;
+pub mod wasmtime;
+
+/// The guest [`CALLS`](crate::guests::CALLS) on a bare engine.
+pub trait Bare {
+    /// Calls `proxy_on_log`, which does nothing.
+    fn callback(&mut self);
+    /// Has the guest call the host `n` times.
+    fn host_calls(&mut self, n: u32);
+    /// Has the guest call a host function that reads 64 bytes and writes 64 bytes `n` times.
+    fn copies(&mut self, n: u32);
+}
+
+/// An engine by the last part of its runtime's name, and how to make its bare guest.
+pub type Make = fn() -> Box<dyn Bare>;
+
+/// The engines there are.
+pub const ENGINES: &[(&str, Make)] = &[
+    ("wasmtime", || Box::new(wasmtime::Guest::new())),
+    ("wasmi", || Box::new(wasmi::Guest::new())),
+];

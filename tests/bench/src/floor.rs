@@ -1,0 +1,255 @@
+//! A host written by hand, on bare wasmtime, for the two stream guests alone: what a stream costs when there is
+//! nothing general about the host.
+//!
+//! It has no failure handling, no configuration, no contexts: one stream at a time, its headers in a flat arena.
+
+use wasmtime::{Caller, InstancePre, Linker, Memory, Module, Store, TypedFunc};
+
+use crate::bare::wasmtime::engine;
+use crate::guests;
+
+/// Headers as one piece of memory: `name\0value\0`, and where each begins.
+#[derive(Default)]
+struct Arena {
+    bytes: Vec<u8>,
+    entries: Vec<(u32, u32, u32)>,
+}
+
+impl Arena {
+    fn fill(&mut self, headers: &[(&str, &str)]) {
+        self.bytes.clear();
+        self.entries.clear();
+        for (name, value) in headers {
+            self.add(name.as_bytes(), value.as_bytes());
+        }
+    }
+
+    fn add(&mut self, name: &[u8], value: &[u8]) {
+        let start = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(name);
+        self.bytes.push(0);
+        self.bytes.extend_from_slice(value);
+        self.bytes.push(0);
+        self.entries.push((start, name.len() as u32, value.len() as u32));
+    }
+
+    fn get(&self, name: &[u8]) -> Option<std::ops::Range<usize>> {
+        self.entries.iter().find_map(|(start, name_len, value_len)| {
+            let (start, name_len) = (*start as usize, *name_len as usize);
+            let value = start + name_len + 1;
+            (&self.bytes[start..start + name_len] == name).then_some(value..value + *value_len as usize)
+        })
+    }
+
+    fn encoded_len(&self) -> usize {
+        4 + 8 * self.entries.len() + self.bytes.len()
+    }
+
+    fn encode_into(&self, out: &mut [u8]) {
+        out[..4].copy_from_slice(&(self.entries.len() as u32).to_le_bytes());
+        let mut at = 4;
+        for (_, name, value) in &self.entries {
+            out[at..at + 4].copy_from_slice(&name.to_le_bytes());
+            out[at + 4..at + 8].copy_from_slice(&value.to_le_bytes());
+            at += 8;
+        }
+        out[at..].copy_from_slice(&self.bytes);
+    }
+}
+
+#[derive(Default)]
+struct State {
+    memory: Option<Memory>,
+    allocate: Option<TypedFunc<u32, u32>>,
+    request: Arena,
+    response: Arena,
+}
+
+impl State {
+    fn map(&mut self, map: u32) -> &mut Arena {
+        match map {
+            2 => &mut self.response,
+            _ => &mut self.request,
+        }
+    }
+}
+
+/// The host.
+pub struct Floor {
+    store: Store<State>,
+    create: TypedFunc<(u32, u32), ()>,
+    request: TypedFunc<(u32, u32, u32), u32>,
+    response: TypedFunc<(u32, u32, u32), u32>,
+    log: TypedFunc<u32, ()>,
+    done: TypedFunc<u32, u32>,
+    delete: TypedFunc<u32, ()>,
+    next: u32,
+}
+
+/// Takes the guest's allocator out of the state for a call, and puts it back: it can't be lent while the guest runs.
+fn allocate(caller: &mut Caller<'_, State>, len: usize) -> u32 {
+    let Some(function) = caller.data_mut().allocate.take() else {
+        return 0;
+    };
+    let address = function.call(&mut *caller, len as u32).expect("no trap");
+    caller.data_mut().allocate = Some(function);
+    address
+}
+
+fn memory(caller: &Caller<'_, State>) -> Memory {
+    caller.data().memory.expect("there is a memory")
+}
+
+fn give(bytes: &mut [u8], return_data: u32, return_size: u32, address: u32, len: usize) {
+    bytes[return_data as usize..][..4].copy_from_slice(&address.to_le_bytes());
+    bytes[return_size as usize..][..4].copy_from_slice(&(len as u32).to_le_bytes());
+}
+
+impl Floor {
+    /// Loads a stream guest.
+    ///
+    /// # Panics
+    /// When the machine can't run it.
+    pub fn new(code: &[u8]) -> Floor {
+        let engine = engine();
+        let module = Module::new(&engine, code).expect("a valid module");
+        let mut linker: Linker<State> = Linker::new(&engine);
+        linker.allow_shadowing(true);
+        linker.define_unknown_imports_as_traps(&module).expect("linked");
+        linker
+            .func_wrap(
+                "env",
+                "proxy_get_header_map_pairs",
+                |mut caller: Caller<'_, State>, map: u32, data: u32, size: u32| -> u32 {
+                    let len = caller.data_mut().map(map).encoded_len();
+                    let address = allocate(&mut caller, len);
+                    let (bytes, state) = memory(&caller).data_and_store_mut(&mut caller);
+                    state.map(map).encode_into(&mut bytes[address as usize..][..len]);
+                    give(bytes, data, size, address, len);
+                    0
+                },
+            )
+            .expect("linked");
+        linker
+            .func_wrap(
+                "env",
+                "proxy_get_header_map_value",
+                |mut caller: Caller<'_, State>,
+                 map: u32,
+                 key: u32,
+                 key_len: u32,
+                 data: u32,
+                 size: u32|
+                 -> u32 {
+                    let (bytes, state) = memory(&caller).data_and_store_mut(&mut caller);
+                    let Some(value) = state.map(map).get(&bytes[key as usize..][..key_len as usize]) else {
+                        return 1;
+                    };
+                    let address = allocate(&mut caller, value.len());
+                    let (bytes, state) = memory(&caller).data_and_store_mut(&mut caller);
+                    bytes[address as usize..][..value.len()]
+                        .copy_from_slice(&state.map(map).bytes[value.clone()]);
+                    give(bytes, data, size, address, value.len());
+                    0
+                },
+            )
+            .expect("linked");
+        linker
+            .func_wrap(
+                "env",
+                "proxy_add_header_map_value",
+                |mut caller: Caller<'_, State>,
+                 map: u32,
+                 key: u32,
+                 key_len: u32,
+                 value: u32,
+                 len: u32|
+                 -> u32 {
+                    let (bytes, state) = memory(&caller).data_and_store_mut(&mut caller);
+                    let name = &bytes[key as usize..][..key_len as usize];
+                    let value = &bytes[value as usize..][..len as usize];
+                    state.map(map).add(name, value);
+                    0
+                },
+            )
+            .expect("linked");
+        linker
+            .func_wrap(
+                "wasi_snapshot_preview1",
+                "environ_sizes_get",
+                |mut caller: Caller<'_, State>, count: u32, size: u32| -> u32 {
+                    let Some(memory) = caller
+                        .get_export("memory")
+                        .and_then(|export| export.into_memory())
+                    else {
+                        return 21;
+                    };
+                    let bytes = memory.data_mut(&mut caller);
+                    bytes[count as usize..][..4].fill(0);
+                    bytes[size as usize..][..4].fill(0);
+                    0
+                },
+            )
+            .expect("linked");
+        let pre: InstancePre<State> = linker.instantiate_pre(&module).expect("linked");
+        let mut store = Store::new(&engine, State::default());
+        store.set_epoch_deadline(u64::MAX / 2);
+        let instance = pre.instantiate(&mut store).expect("instantiated");
+        store.data_mut().memory = instance.get_memory(&mut store, "memory");
+        store.data_mut().allocate = instance
+            .get_typed_func(&mut store, "proxy_on_memory_allocate")
+            .ok();
+        let initialize: TypedFunc<(), ()> = instance
+            .get_typed_func(&mut store, "_initialize")
+            .expect("exported");
+        initialize.call(&mut store, ()).expect("no trap");
+        let create = instance
+            .get_typed_func(&mut store, "proxy_on_context_create")
+            .expect("exported");
+        let mut floor = Floor {
+            create,
+            request: instance
+                .get_typed_func(&mut store, "proxy_on_request_headers")
+                .expect("exported"),
+            response: instance
+                .get_typed_func(&mut store, "proxy_on_response_headers")
+                .expect("exported"),
+            log: instance
+                .get_typed_func(&mut store, "proxy_on_log")
+                .expect("exported"),
+            done: instance
+                .get_typed_func(&mut store, "proxy_on_done")
+                .expect("exported"),
+            delete: instance
+                .get_typed_func(&mut store, "proxy_on_delete")
+                .expect("exported"),
+            store,
+            next: 2,
+        };
+        floor.create.call(&mut floor.store, (1, 0)).expect("no trap");
+        floor
+    }
+
+    /// One stream from beginning to end, with headers copied in. Returns how many headers came out.
+    ///
+    /// # Panics
+    /// When the guest traps.
+    pub fn run(&mut self) -> usize {
+        let id = self.next;
+        self.next += 1;
+        let store = &mut self.store;
+        store.data_mut().request.fill(guests::REQUEST);
+        self.create.call(&mut *store, (id, 1)).expect("no trap");
+        let headers = guests::REQUEST.len() as u32;
+        self.request.call(&mut *store, (id, headers, 1)).expect("no trap");
+        store.data_mut().response.fill(guests::RESPONSE);
+        let headers = guests::RESPONSE.len() as u32;
+        self.response
+            .call(&mut *store, (id, headers, 1))
+            .expect("no trap");
+        self.log.call(&mut *store, id).expect("no trap");
+        self.done.call(&mut *store, id).expect("no trap");
+        self.delete.call(&mut *store, id).expect("no trap");
+        store.data().request.entries.len() + store.data().response.entries.len()
+    }
+}

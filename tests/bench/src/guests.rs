@@ -1,0 +1,87 @@
+//! The guests.
+
+/// How often [`CALLS`] calls the host in one callback, so that the callback itself does not count.
+pub const REPEAT: u32 = 1000;
+
+/// A plugin in WebAssembly text: `proxy_on_log` does nothing; `proxy_on_request_trailers` calls a host function
+/// that moves no bytes as often as it has trailers; `proxy_on_response_trailers` likewise one that is given two
+/// pieces of 64 bytes.
+pub const CALLS: &str = r#"(module
+    (import "env" "proxy_set_effective_context" (func $nothing (param i32) (result i32)))
+    (import "env" "proxy_set_property" (func $copy (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (func (export "proxy_abi_version_0_2_1"))
+    (func (export "proxy_on_memory_allocate") (param i32) (result i32) i32.const 1024)
+    (func (export "proxy_on_log") (param i32))
+    (func (export "proxy_on_request_trailers") (param $context i32) (param $n i32) (result i32)
+        loop $again
+            local.get $context
+            call $nothing
+            drop
+            local.get $n
+            i32.const 1
+            i32.sub
+            local.tee $n
+            br_if $again
+        end
+        i32.const 0)
+    (func (export "proxy_on_response_trailers") (param $context i32) (param $n i32) (result i32)
+        loop $again
+            i32.const 0
+            i32.const 64
+            i32.const 64
+            i32.const 64
+            call $copy
+            drop
+            local.get $n
+            i32.const 1
+            i32.sub
+            local.tee $n
+            br_if $again
+        end
+        i32.const 0))"#;
+
+/// [`CALLS`] as a binary.
+///
+/// # Panics
+/// Never: the text is a constant.
+pub fn calls() -> Vec<u8> {
+    wat::parse_str(CALLS).expect("the text above is valid")
+}
+
+/// A plugin built with the Rust SDK that does nothing.
+pub const NOOP: &[u8] = include_bytes!("../../guests/wasm/noop.wasm");
+
+/// A plugin built with the Rust SDK that reads all request headers, looks one up, adds two, and adds one response
+/// header.
+pub const HEADER_FILTER: &[u8] = include_bytes!("../../guests/wasm/header_filter.wasm");
+
+/// A browser's request.
+pub const REQUEST: &[(&str, &str)] = &[
+    (":authority", "www.example.com"),
+    (":path", "/products/12345?color=blue&size=m"),
+    (":method", "GET"),
+    (":scheme", "https"),
+    (
+        "user-agent",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0",
+    ),
+    (
+        "accept",
+        "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    ),
+    ("accept-language", "en-US,en;q=0.5"),
+    ("accept-encoding", "gzip, deflate, br"),
+    ("cookie", "session=0123456789abcdef; theme=dark"),
+    ("x-forwarded-for", "203.0.113.7"),
+];
+
+/// A small response.
+pub const RESPONSE: &[(&str, &str)] = &[
+    (":status", "200"),
+    ("content-type", "text/html; charset=utf-8"),
+    ("content-length", "5120"),
+    ("cache-control", "max-age=60"),
+    ("date", "Mon, 01 Jan 2024 00:00:00 GMT"),
+    ("server", "example"),
+];

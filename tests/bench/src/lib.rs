@@ -1,0 +1,12 @@
+//! What the benchmarks measure: the same guests on a bare engine, through the engine boundary, and through the
+//! whole host.
+//!
+//! `cargo xtask bench` runs the benchmarks and prints the ratios.
+
+#![forbid(unsafe_code)]
+
+pub mod bare;
+pub mod boundary;
+pub mod floor;
+pub mod guests;
+pub mod stream;

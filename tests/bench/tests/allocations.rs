@@ -1,0 +1,53 @@
+//! Once warm, a stream allocates nothing in the host.
+
+use std::alloc::System;
+
+use enginebay_bench::bare::{Bare, ENGINES};
+use enginebay_bench::guests::{self, REPEAT};
+use enginebay_bench::stream::{Calls, Streams};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Allocations, among all threads, of what `f` does.
+fn allocations(mut f: impl FnMut()) -> usize {
+    f();
+    f();
+    let region = Region::new(ALLOCATOR);
+    f();
+    let change = region.change();
+    change.allocations + change.reallocations
+}
+
+// One test, because the counter counts what every thread does.
+#[test]
+fn calls_and_streams_allocate_nothing() {
+    let control = allocations(|| drop(std::hint::black_box(vec![1])));
+    assert!(control > 0, "the counter counts");
+    for (engine, _) in ENGINES {
+        let mut boundary = enginebay_bench::boundary::Guest::new(engine);
+        assert_eq!(
+            allocations(|| boundary.callback()),
+            0,
+            "{engine}: callback, boundary"
+        );
+        assert_eq!(
+            allocations(|| boundary.host_calls(REPEAT)),
+            0,
+            "{engine}: host call, boundary"
+        );
+        let mut host = Calls::new(engine);
+        assert_eq!(allocations(|| host.callback()), 0, "{engine}: callback");
+        assert_eq!(allocations(|| host.host_calls(REPEAT)), 0, "{engine}: host call");
+        for (name, code) in [("noop", guests::NOOP), ("header_filter", guests::HEADER_FILTER)] {
+            let mut streams = Streams::new(engine, code);
+            let count = allocations(|| {
+                for _ in 0..100 {
+                    streams.run();
+                }
+            });
+            assert_eq!(count, 0, "{engine}: {name}");
+        }
+    }
+}
