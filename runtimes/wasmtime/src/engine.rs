@@ -11,7 +11,7 @@ use crate::ticker::Ticker;
 /// A wasmtime engine with the thread that advances its epochs.
 pub(crate) struct Strategy {
     pub(crate) engine: wasmtime::Engine,
-    pub(crate) ticker: Option<Ticker>,
+    ticker: Option<Ticker>,
 }
 
 struct WasmtimeEngine {
@@ -69,6 +69,11 @@ impl Strategy {
     fn new(engine: wasmtime::Engine, limits: &ResolvedLimits) -> Self {
         let ticker = limits.call_time.map(|limit| Ticker::start(&engine, limit));
         Strategy { engine, ticker }
+    }
+
+    /// Epochs one call may take, if there is a limit.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        self.ticker.as_ref().map(|ticker| ticker.deadline)
     }
 }
 

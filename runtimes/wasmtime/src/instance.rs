@@ -6,6 +6,7 @@ use std::sync::Arc;
 use enginebay_engine::{ExportId, Guest, Host, Instance, Memory, ResolvedLimits, Trap};
 use wasmtime::{AsContextMut, Caller, Extern, ModuleExport, ResourceLimiter, Store};
 
+use crate::engine::Strategy;
 use crate::exports::Export;
 use crate::module::Wanted;
 
@@ -127,10 +128,13 @@ pub(crate) struct WasmtimeInstance {
     found: Rc<Found>,
     /// Epochs one call may take.
     deadline: Option<u64>,
+    /// Keeps the clock of the epochs running, also when the module and the engine are gone.
+    _strategy: Arc<Strategy>,
 }
 
 impl WasmtimeInstance {
-    pub(crate) fn new(mut store: Store<Data>, instance: wasmtime::Instance, deadline: Option<u64>) -> Self {
+    pub(crate) fn new(mut store: Store<Data>, instance: wasmtime::Instance, strategy: Arc<Strategy>) -> Self {
+        let deadline = strategy.deadline();
         let found = match &store.data().found {
             // The start function's host calls looked already.
             Some(found) => found.clone(),
@@ -142,6 +146,7 @@ impl WasmtimeInstance {
             store,
             found,
             deadline,
+            _strategy: strategy,
         }
     }
 }

@@ -73,12 +73,15 @@ impl Module for WasmtimeModule {
         let data = Data::new(host, self.limiter.clone(), self.wanted.clone());
         let mut store = Store::new(&self.strategy.engine, data);
         store.limiter(|data| &mut data.limiter);
-        let deadline = self.strategy.ticker.as_ref().map(|ticker| ticker.deadline);
-        if let Some(deadline) = deadline {
+        if let Some(deadline) = self.strategy.deadline() {
             store.set_epoch_deadline(deadline);
         }
         let instance = self.pre.instantiate(&mut store).map_err(instantiation_failed)?;
-        Ok(Box::new(WasmtimeInstance::new(store, instance, deadline)))
+        Ok(Box::new(WasmtimeInstance::new(
+            store,
+            instance,
+            self.strategy.clone(),
+        )))
     }
 }
 
