@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{guests, test};
+use xtask::{bench, guests, test};
 
 /// Tasks of this project.
 #[derive(Debug, Parser)]
@@ -16,12 +16,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    Bench(bench::Args),
     Guests(guests::Args),
     Test(test::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
+        Task::Bench(args) => bench::run(&args),
         Task::Guests(args) => guests::run(&args),
         Task::Test(args) => test::run(&args),
     };

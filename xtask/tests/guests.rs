@@ -35,6 +35,7 @@ fn the_guests_are_those_the_other_tests_use() {
             "auth",
             "body_rewrite",
             "crash",
+            "header_filter",
             "headers_dump",
             "hog",
             "noop",

@@ -1,0 +1,303 @@
+//! `cargo xtask bench`: what enginebay costs over the engines it runs on, as ratios measured in one run.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+
+use crate::{process, workspace};
+
+/// Run the benchmarks and print ratios: the same guests on a bare engine, through the engine boundary, and through
+/// the whole host. Exits with 1 when a ratio is over its budget.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Write the table into docs/performance.md.
+    #[arg(long)]
+    write: bool,
+    /// Print the results of the last run instead of running.
+    #[arg(long)]
+    last: bool,
+    /// Also write the results as JSON to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// How often the guest calls the host in one measured iteration of `host_call` and `copy`.
+const REPEAT: f64 = 1000.0;
+
+/// One thing that is measured: on its own, and through enginebay.
+#[derive(Debug, Serialize)]
+struct Row {
+    what: &'static str,
+    runtime: String,
+    /// Nanoseconds without enginebay.
+    bare_ns: Option<f64>,
+    /// Nanoseconds through the engine boundary alone, where that is measured.
+    boundary_ns: Option<f64>,
+    /// Nanoseconds through the whole host, where that is measured.
+    host_ns: Option<f64>,
+    /// The last of these over the first.
+    ratio: Option<f64>,
+    /// What the ratio may be at most.
+    budget: Option<f64>,
+}
+
+impl Row {
+    fn over_budget(&self) -> bool {
+        matches!((self.ratio, self.budget), (Some(ratio), Some(budget)) if ratio > budget)
+    }
+}
+
+/// Runs the benchmarks.
+///
+/// # Errors
+///
+/// A benchmark cannot be run or left no result, or a ratio is over its budget.
+pub fn run(args: &Args) -> Result<()> {
+    let results = workspace::target_dir().join("criterion");
+    if !args.last {
+        process::run(
+            Command::new(process::cargo())
+                .args(["bench", "--package", "enginebay-bench"])
+                .env("CRITERION_HOME", &results)
+                .current_dir(workspace::root()),
+        )?;
+    }
+    let rows = rows(&results)?;
+    let table = table(&rows);
+    println!("\n{table}");
+    if let Some(file) = &args.json {
+        let json = serde_json::to_string_pretty(&rows)?;
+        std::fs::write(file, json).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    if args.write {
+        let file = workspace::root().join("docs").join("performance.md");
+        let text =
+            std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let text = replace_table(&text, &format!("{}\n\n{table}", machine()))
+            .with_context(|| format!("{} has no place for the table", file.display()))?;
+        std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    let over: Vec<String> = rows
+        .iter()
+        .filter(|row| row.over_budget())
+        .map(|row| format!("{} on {}", row.what, row.runtime))
+        .collect();
+    if !over.is_empty() {
+        bail!("over budget: {}", over.join(", "));
+    }
+    Ok(())
+}
+
+/// Reads criterion's results.
+fn rows(results: &Path) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for runtime in runtimes(results)? {
+        for (what, group, per, budget) in [
+            (
+                "host function that moves no bytes",
+                "host_call",
+                REPEAT,
+                Some(1.5),
+            ),
+            ("callback", "callback", 1.0, Some(2.0)),
+            (
+                "host function that copies 64 bytes each way",
+                "copy",
+                REPEAT,
+                None,
+            ),
+        ] {
+            let read = |function| median(results, &format!("{group}_{runtime}"), function);
+            let ns = |function| Ok::<_, anyhow::Error>(read(function)?.map(|ns| ns / per));
+            let (bare_ns, boundary_ns, host_ns) = (ns("bare")?, ns("boundary")?, ns("host")?);
+            rows.push(Row {
+                what,
+                runtime: runtime.clone(),
+                bare_ns,
+                boundary_ns,
+                host_ns,
+                ratio: ratio(bare_ns, host_ns.or(boundary_ns)),
+                budget,
+            });
+        }
+    }
+    for (what, group, budget) in [
+        ("stream through a plugin that does nothing", "stream_noop", 3.0),
+        ("stream through a header filter", "stream_header_filter", 1.6),
+    ] {
+        let floor = median(results, group, "floor")?;
+        for runtime in runtimes(results)? {
+            // The host written by hand is one on wasmtime: other engines have nothing to be compared with.
+            let bare_ns = floor.filter(|_| runtime == "wasmtime");
+            let host_ns = median(results, group, &runtime)?;
+            rows.push(Row {
+                what,
+                bare_ns,
+                boundary_ns: None,
+                host_ns,
+                ratio: ratio(bare_ns, host_ns),
+                budget: bare_ns.map(|_| budget),
+                runtime,
+            });
+        }
+    }
+    Ok(rows)
+}
+
+/// The runtimes that there are results for.
+fn runtimes(results: &Path) -> Result<Vec<String>> {
+    let entries = std::fs::read_dir(results).with_context(|| {
+        format!(
+            "there are no results in {}: run without --last",
+            results.display()
+        )
+    })?;
+    let mut runtimes = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        if let Some(runtime) = name.to_str().and_then(|name| name.strip_prefix("callback_")) {
+            runtimes.push(runtime.to_owned());
+        }
+    }
+    // Fast ones first, as it happens.
+    runtimes.sort_by(|a, b| b.cmp(a));
+    Ok(runtimes)
+}
+
+/// The median of one benchmark in nanoseconds, if it was run.
+fn median(results: &Path, group: &str, function: &str) -> Result<Option<f64>> {
+    let file = results
+        .join(group)
+        .join(function)
+        .join("new")
+        .join("estimates.json");
+    let Ok(text) = std::fs::read_to_string(&file) else {
+        return Ok(None);
+    };
+    let estimates: serde_json::Value =
+        serde_json::from_str(&text).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(estimates["median"]["point_estimate"].as_f64())
+}
+
+fn ratio(bare: Option<f64>, through: Option<f64>) -> Option<f64> {
+    Some(through? / bare?)
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut table = String::from(
+        "| what | runtime | bare, ns | boundary, ns | host, ns | ratio | budget |\n\
+         | --- | --- | ---: | ---: | ---: | ---: | ---: |\n",
+    );
+    let number =
+        |value: Option<f64>, digits: usize| value.map_or("–".to_owned(), |v| format!("{v:.digits$}"));
+    for row in rows {
+        let _ = writeln!(
+            table,
+            "| {} | {} | {} | {} | {} | {} | {} |",
+            row.what,
+            row.runtime,
+            number(row.bare_ns, 1),
+            number(row.boundary_ns, 1),
+            number(row.host_ns, 1),
+            number(row.ratio, 2),
+            number(row.budget, 1),
+        );
+    }
+    table
+}
+
+/// The machine the figures are from.
+fn machine() -> String {
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cpu = cpuinfo
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("model name")?
+                .split_once(':')
+                .map(|(_, name)| name.trim())
+        })
+        .unwrap_or("unknown processor");
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let rustc = Command::new("rustc").arg("--version").output();
+    let rustc = rustc.map_or_else(
+        |_| String::new(),
+        |out| String::from_utf8_lossy(&out.stdout).trim().to_owned(),
+    );
+    format!(
+        "Machine: {cpu}, {cores} cores, {} {}; {rustc}.",
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    )
+}
+
+const BEGIN: &str = "<!-- begin: cargo xtask bench --write -->";
+const END: &str = "<!-- end -->";
+
+/// Puts a table between the marks.
+fn replace_table(text: &str, table: &str) -> Option<String> {
+    let (before, rest) = text.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{BEGIN}\n{table}{END}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(dir: &Path, path: &str, ns: f64) {
+        let dir = dir.join(path).join("new");
+        std::fs::create_dir_all(&dir).unwrap();
+        let json = format!(r#"{{"median": {{"point_estimate": {ns}}}}}"#);
+        std::fs::write(dir.join("estimates.json"), json).unwrap();
+    }
+
+    #[test]
+    fn ratios_come_from_the_files_and_are_compared_with_their_budget() {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, ns) in [
+            ("host_call_wasmtime/bare", 8000.0),
+            ("host_call_wasmtime/boundary", 9000.0),
+            ("host_call_wasmtime/host", 12_800.0),
+            ("callback_wasmtime/bare", 10.0),
+            ("callback_wasmtime/host", 15.0),
+            ("stream_noop/floor", 100.0),
+            ("stream_noop/wasmtime", 200.0),
+        ] {
+            result(dir.path(), path, ns);
+        }
+        let rows = rows(dir.path()).unwrap();
+        let find = |what: &str| rows.iter().find(|row| row.what.starts_with(what)).unwrap();
+        let host_call = find("host function that moves no");
+        assert_eq!(host_call.bare_ns, Some(8.0));
+        assert_eq!(host_call.ratio, Some(1.6));
+        assert!(host_call.over_budget());
+        assert_eq!(find("callback").ratio, Some(1.5));
+        assert!(!find("callback").over_budget());
+        assert_eq!(find("stream through a plugin").ratio, Some(2.0));
+        let table = table(&rows);
+        assert!(
+            table.contains("| callback | wasmtime | 10.0 | – | 15.0 | 1.50 | 2.0 |"),
+            "{table}"
+        );
+    }
+
+    #[test]
+    fn no_results_are_an_error_that_says_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = rows(&dir.path().join("none")).unwrap_err().to_string();
+        assert!(error.contains("run without --last"), "{error}");
+    }
+
+    #[test]
+    fn the_table_goes_between_the_marks_and_nothing_else_changes() {
+        let text = format!("a\n{BEGIN}\nold\n{END}\nb");
+        assert_eq!(
+            replace_table(&text, "new\n").unwrap(),
+            format!("a\n{BEGIN}\nnew\n{END}\nb")
+        );
+        assert_eq!(replace_table("nothing", "new"), None);
+    }
+}
