@@ -100,7 +100,10 @@ impl fmt::Display for HostError {
 
 impl std::error::Error for HostError {}
 
-/// Runs a host function for an engine, turning a panic into an error: no panic unwinds into an engine.
+/// Runs a host function for an engine, turning a panic into an error: no panic unwinds into the engine.
+///
+/// An engine that carries panics through the guest's frames by itself can call [`Host::call`] directly, and
+/// [`catch_panic`] once around the outermost call into the guest.
 ///
 /// # Errors
 /// The host function's own error, or [`HostErrorKind::Panic`].
@@ -116,5 +119,18 @@ pub fn invoke(
     match catch_unwind(AssertUnwindSafe(|| host.call(function, guest, args))) {
         Ok(result) => result,
         Err(payload) => Err(HostError::panic(payload)),
+    }
+}
+
+/// Runs an outermost call into a guest, turning the panic of a host function in it into a trap.
+///
+/// # Errors
+/// The call's own trap, or the one that a panic becomes.
+#[inline]
+pub fn catch_panic<T>(call: impl FnOnce() -> Result<T, Trap>) -> Result<T, Trap> {
+    // As in `invoke`: the host's state is in cells, and the instance is not entered again.
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => result,
+        Err(payload) => Err(Trap::from_host_error(HostError::panic(payload))),
     }
 }

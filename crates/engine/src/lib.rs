@@ -33,7 +33,7 @@ mod trap;
 pub use capabilities::Capabilities;
 pub use engine::{Engine, Export, ExportId, HostFunction, Instance, LoadRequest, Module};
 pub use error::{Error, ErrorKind};
-pub use host::{Guest, Host, HostError, HostErrorKind, invoke};
+pub use host::{Guest, Host, HostError, HostErrorKind, catch_panic, invoke};
 pub use limits::{EngineOptions, Limits, ResolvedLimits};
 pub use memory::{ForeignMemory, Memory, OutOfBounds};
 pub use module_info::{

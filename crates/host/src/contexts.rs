@@ -108,6 +108,14 @@ impl<S> Contexts<S> {
         removed
     }
 
+    /// Takes out the contexts that wait for the guest's `proxy_done`.
+    pub(crate) fn take_pending(&mut self) -> Vec<Context<S>> {
+        let pending = |slot: &mut Option<Context<S>>| slot.take_if(|context| context.pending_done);
+        let taken: Vec<_> = self.slots.iter_mut().filter_map(pending).collect();
+        self.live -= taken.len();
+        taken
+    }
+
     /// Number of contexts, root contexts among them.
     pub(crate) fn len(&self) -> usize {
         self.live

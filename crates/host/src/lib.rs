@@ -30,5 +30,5 @@ pub use headers::{HeaderError, HeaderMap};
 pub use platform::{LogRecord, Platform};
 pub use program::Program;
 pub use state::{PluginConfig, VmConfig};
-pub use stream::{LocalResponse, StreamState};
+pub use stream::{LocalResponse, MAX_PROPERTY_SIZE, StreamState};
 pub use vm::{ContextId, Vm};

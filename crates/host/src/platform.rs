@@ -8,6 +8,9 @@ use enginebay_abi::property::PropertyPath;
 /// The host's surroundings: where its log goes, what time it is, where randomness comes from.
 ///
 /// One VM uses it from one thread; the embedder decides what VMs share.
+///
+/// A method must not call into the VM, not even [`Platform::log`]: while a callback runs, such a call fails the
+/// VM. Looking at a VM ([`Vm::stream`](crate::Vm::stream) and the like) is free to `log`.
 pub trait Platform {
     /// The least important level that is still logged. Asked on every message, so keep it cheap.
     fn log_level(&self) -> LogLevel;
@@ -46,6 +49,12 @@ pub struct LogRecord<'a> {
     pub vm_id: &'a str,
     /// The message.
     pub message: &'a str,
+}
+
+impl LogRecord<'_> {
+    /// The most bytes of one message of a guest that are logged: 1 MiB. How many are left out is said at the
+    /// end of the message.
+    pub const MAX_MESSAGE: usize = 1 << 20;
 }
 
 impl fmt::Display for LogRecord<'_> {

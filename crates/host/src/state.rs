@@ -9,7 +9,7 @@ use enginebay_abi::{AbiVersion, BufferType, LogLevel, MapType};
 use enginebay_engine::{Guest, Host, HostError};
 
 use crate::contexts::{Contexts, Kind};
-use crate::hostcalls::{self, Cx, HostCall};
+use crate::hostcalls::{self, HostCall};
 use crate::{Body, HeaderMap, LogRecord, Platform, Program, StreamState};
 
 /// How a VM is configured (`envoy.extensions.wasm.v3.VmConfig`).
@@ -54,6 +54,8 @@ pub(crate) struct VmState<S: StreamState> {
     pub(crate) stop_iteration: Cell<bool>,
     /// `proxy_on_vm_start` is running: ABI 0.1.0's `proxy_get_configuration` is about the VM then.
     pub(crate) starting: Cell<bool>,
+    /// `proxy_on_log` is running: a header map that the stream never had reads as empty then.
+    pub(crate) logging: Cell<bool>,
     /// Contexts that `proxy_done` ended during this callback.
     pub(crate) done: RefCell<Vec<u32>>,
 }
@@ -74,6 +76,7 @@ impl<S: StreamState> VmState<S> {
             effective: Cell::new(0),
             stop_iteration: Cell::new(false),
             starting: Cell::new(false),
+            logging: Cell::new(false),
             done: RefCell::new(Vec::new()),
         }
     }
@@ -108,10 +111,16 @@ impl<S: StreamState> VmState<S> {
         }
     }
 
-    /// Logs a guest's message, if that level is logged.
-    pub(crate) fn log_from_guest(&self, level: LogLevel, message: &[u8]) {
-        if level >= self.platform.log_level() {
-            self.log(level, &String::from_utf8_lossy(message));
+    /// Logs a guest's message, if that level is logged. `left_out` bytes of it follow `message`.
+    pub(crate) fn log_from_guest(&self, level: LogLevel, message: &[u8], left_out: u64) {
+        if level < self.platform.log_level() {
+            return;
+        }
+        let (message, rest) = message.split_at(message.len().min(LogRecord::MAX_MESSAGE));
+        let text = String::from_utf8_lossy(message);
+        match left_out + rest.len() as u64 {
+            0 => self.log(level, &text),
+            left_out => self.log(level, &format!("{text} ({left_out} bytes left out)")),
         }
     }
 
@@ -182,14 +191,17 @@ impl Configuration {
     }
 }
 
+#[cold]
+fn not_linked() -> HostError {
+    HostError::other("the engine called a host function that was not linked")
+}
+
 impl<S: StreamState> Host for VmState<S> {
     #[inline]
     fn call(&self, function: usize, guest: &mut dyn Guest, args: &[u64]) -> Result<u64, HostError> {
         match self.calls.get(function) {
-            Some(call) => call(&mut Cx { state: self, guest }, args),
-            None => Err(HostError::other(
-                "the engine called a host function that was not linked",
-            )),
+            Some(call) => call(self, guest, args),
+            None => Err(not_linked()),
         }
     }
 }

@@ -23,6 +23,17 @@ pub struct LocalResponse {
     pub grpc_status: Option<u32>,
 }
 
+impl LocalResponse {
+    /// The most bytes of `details` that are kept: 4 KiB.
+    pub const MAX_DETAILS: usize = 4 << 10;
+    /// The largest body; a larger one is `BAD_ARGUMENT`: 64 MiB.
+    pub const MAX_BODY: usize = 64 << 20;
+}
+
+/// The most bytes that the path and the value of one property that a guest sets have together; more is
+/// `BAD_ARGUMENT`: 1 MiB.
+pub const MAX_PROPERTY_SIZE: usize = 1 << 20;
+
 /// The state of one stream, owned by the [`Vm`](crate::Vm) that runs a plugin on it.
 ///
 /// Host functions reach the stream through this trait. A method must not call into the VM: what it asks the
@@ -44,7 +55,8 @@ pub trait StreamState: 'static {
         None::<&mut Body>
     }
 
-    /// Answers the request instead of the upstream (`proxy_send_local_response`).
+    /// Answers the request instead of the upstream (`proxy_send_local_response`). A guest may ask for that any
+    /// number of times: keep one.
     fn send_local_response(&mut self, response: LocalResponse) -> Status {
         let _ = response;
         Status::BadArgument
@@ -74,7 +86,8 @@ pub trait StreamState: 'static {
         false
     }
 
-    /// Sets a property (`proxy_set_property`).
+    /// Sets a property (`proxy_set_property`). Path and value are at most [`MAX_PROPERTY_SIZE`]; how many
+    /// there may be is for the implementation to bound.
     fn set_property(&mut self, path: PropertyPath<'_>, value: &[u8]) -> Status {
         let _ = (path, value);
         Status::Unimplemented

@@ -9,7 +9,7 @@ use enginebay_abi::{
 };
 use enginebay_engine::{ExportId, Instance, Trap, TrapKind};
 
-use crate::contexts::{Kind, Root};
+use crate::contexts::{Context, Kind, Root};
 use crate::state::VmState;
 use crate::{FailState, Failure, Platform, PluginConfig, Program, StreamState, VmConfig};
 
@@ -107,6 +107,7 @@ impl<S: StreamState> Vm<S> {
     /// [`FailState::StartFailed`] or [`FailState::ConfigureFailed`] when one of them returned false or trapped;
     /// the VM has failed then.
     pub fn start_plugin(&self, plugin: PluginConfig) -> Result<ContextId, Rc<Failure>> {
+        self.check()?;
         let vm_size = self.state.config.configuration.len() as u64;
         let plugin_size = plugin.configuration.len() as u64;
         let id = self.state.contexts.borrow_mut().insert(Kind::Root(Root {
@@ -168,7 +169,7 @@ impl<S: StreamState> Vm<S> {
         match self.callback(Callback::ProxyOnContextCreate, id, &args, 0) {
             Ok(_) => Ok(ContextId(id)),
             Err(failure) => {
-                self.state.contexts.borrow_mut().remove(id);
+                self.remove(id);
                 Err(failure)
             }
         }
@@ -258,16 +259,23 @@ impl<S: StreamState> Vm<S> {
 
     /// `proxy_on_log`: the stream is over, and its headers can still be read.
     pub fn on_log(&self, id: ContextId) -> Result<(), Rc<Failure>> {
-        self.callback(Callback::ProxyOnLog, id.0, &[u64::from(id.0)], 0)
-            .map(|_| ())
+        self.state.logging.set(true);
+        let result = self.callback(Callback::ProxyOnLog, id.0, &[u64::from(id.0)], 0);
+        self.state.logging.set(false);
+        result.map(|_| ())
     }
 
     /// `proxy_on_done`, and `proxy_on_delete` unless the plugin asks to wait for its `proxy_done`. The
-    /// context of a failed VM goes without a callback.
+    /// context of a failed VM goes without a callback. Does nothing for a context that was finished before.
     ///
     /// # Errors
-    /// When the VM failed, or fails now. The context is gone in any case.
+    /// When the VM failed, or fails now. The context is gone in any case, then or when the VM fails later.
     pub fn finish(&self, id: ContextId) -> Result<(), Rc<Failure>> {
+        // A guest that is told twice of the end of a context, or of one it does not know, traps.
+        let alive = |context: &Context<S>| !context.pending_done;
+        if !self.state.contexts.borrow().get(id.0).is_some_and(alive) {
+            return self.check();
+        }
         let result = self.callback(Callback::ProxyOnDone, id.0, &[u64::from(id.0)], 1);
         match result {
             Ok(done) if done as u8 == 0 => {
@@ -447,9 +455,20 @@ impl<S: StreamState> Vm<S> {
     }
 
     fn failed(&self, failure: Failure) -> Rc<Failure> {
-        self.state.log(LogLevel::Critical, &failure.to_string());
-        let failure = Rc::new(failure);
-        *self.failure.borrow_mut() = Some(failure.clone());
+        let message = failure.to_string();
+        // Before anything of the embedder's runs: a log that calls the VM must find it failed. The first failure
+        // stays, since somebody may have been told of it.
+        let failure = self
+            .failure
+            .borrow_mut()
+            .get_or_insert_with(|| Rc::new(failure))
+            .clone();
+        self.state.log(LogLevel::Critical, &message);
+        // No `proxy_done` will come for them, and their owner has finished them already.
+        let orphans = self.state.contexts.borrow_mut().take_pending();
+        drop(orphans);
+        let done = self.state.done.take();
+        done.into_iter().for_each(|id| self.remove(id));
         failure
     }
 }

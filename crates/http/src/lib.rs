@@ -1,1 +1,50 @@
-//! A tower layer that runs Proxy-Wasm plugins over http and http-body.
+//! Proxy-Wasm plugins as a [`tower`](https://docs.rs/tower) layer, over `http` and `http-body`.
+//!
+//! A [`FilterChain`] is an ordered list of plugins. On a runtime with one thread [`FilterChain::start`] gives a
+//! [`LocalChain`], which wraps any service; on one with many threads [`Workers`] keep the VMs on threads of
+//! their own, and [`WasmLayer`] wraps any service that is `Send`. Both run the same driver: the request passes
+//! the plugins in order, the response in reverse order, bodies as they arrive.
+//!
+//! # What a plugin's failure does
+//! A callback that fails never harms another plugin's VM, and is never an error of the service: the client gets
+//! 503 (for gRPC: status 14), as [`FailurePolicy`](enginebay::FailurePolicy) says. A body whose head was sent
+//! already ends with an error, which makes a server cut the stream.
+//!
+//! # Differences from Envoy
+//! - Bodies are pulled, not pushed: while a plugin holds everything at the headers without buffering
+//!   (`StopAllIterationAndWatermark`, which is also what a plain pause means), nothing is read from the client.
+//! - A plugin that changes the length of a body and leaves `content-length` alone does not break the message:
+//!   the header is left out if the change was seen before the head was sent, and else the body ends with an
+//!   error as soon as it can't be as long as announced.
+//! - `proxy_close_stream` before the response's head was sent is answered with 503, because a service must
+//!   answer something.
+//! - After `ContinueAndEndStream` the rest of the body is not read, and earlier plugins don't see it.
+//! - Header lookups of `host` find nothing; plugins see `:authority`.
+
+#![forbid(unsafe_code)]
+
+mod body;
+mod bridge;
+mod chain;
+mod connection;
+mod context;
+mod drive;
+mod fields;
+mod lane;
+mod local;
+mod local_body;
+mod message;
+mod options;
+mod properties;
+mod reply;
+mod state;
+mod workers;
+
+pub use body::{Body, BoxError};
+pub use bridge::{WasmLayer, WasmService};
+pub use chain::{FilterChain, LocalChain};
+pub use connection::{ConnectionInfo, ResponseDetails};
+pub use local::{LocalLayer, LocalService};
+pub use local_body::LocalBody;
+pub use options::ChainOptions;
+pub use workers::Workers;

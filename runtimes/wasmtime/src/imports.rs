@@ -1,9 +1,10 @@
 //! Host functions, as wasmtime's own typed ones.
 
-use enginebay_engine::{Error, ErrorKind, HostFunction, Signature, ValType, invoke};
+use enginebay_engine::{Error, ErrorKind, HostFunction, Signature, ValType};
 use wasmtime::{Caller, FuncType, Linker, Val};
 
-use crate::instance::{Data, Running};
+use crate::host_ref;
+use crate::instance::Data;
 
 /// A WebAssembly number as a raw word and back.
 trait Raw {
@@ -43,9 +44,8 @@ impl Raw for () {
 
 #[inline]
 fn host_call<R: Raw>(caller: Caller<'_, Data>, index: usize, args: &[u64]) -> wasmtime::Result<R> {
-    // A second reference, because the host function gets the caller, and with it the store, to itself.
-    let host = caller.data().host.clone();
-    match invoke(&*host, index, &mut Running(caller), args) {
+    // wasmtime carries a panic through the guest's frames to the outermost call, which turns it into a trap.
+    match host_ref::call(caller, index, args) {
         Ok(raw) => Ok(R::from_raw(raw)),
         Err(error) => Err(wasmtime::Error::new(error)),
     }

@@ -3,16 +3,17 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use enginebay_engine::{ExportId, Guest, Host, Instance, Memory, ResolvedLimits, Trap};
+use enginebay_engine::{ExportId, Guest, Host, Instance, Memory, ResolvedLimits, Trap, catch_panic};
 use wasmtime::{AsContextMut, Caller, Extern, ModuleExport, ResourceLimiter, Store};
 
 use crate::engine::Strategy;
 use crate::exports::Export;
+use crate::host_ref::HostRef;
 use crate::module::Wanted;
 
 /// What a store carries.
 pub(crate) struct Data {
-    pub(crate) host: Rc<dyn Host>,
+    pub(crate) host: HostRef,
     pub(crate) limiter: Limiter,
     wanted: Arc<Wanted>,
     /// Behind a count of its own, so that a call back into the guest can hold it while the store runs. `None`
@@ -23,7 +24,7 @@ pub(crate) struct Data {
 impl Data {
     pub(crate) fn new(host: Rc<dyn Host>, limiter: Limiter, wanted: Arc<Wanted>) -> Self {
         Data {
-            host,
+            host: HostRef::new(host),
             limiter,
             wanted,
             found: None,
@@ -163,7 +164,7 @@ impl Guest for WasmtimeInstance {
         if let Some(deadline) = self.deadline {
             self.store.set_epoch_deadline(deadline);
         }
-        self.found.call(&mut self.store, export, args)
+        catch_panic(|| self.found.call(&mut self.store, export, args))
     }
 }
 

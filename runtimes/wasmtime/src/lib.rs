@@ -4,10 +4,11 @@
 //! initialised copy-on-write, where the machine has the address space for it, and are made on demand where it
 //! has not. A call's time limit is kept with epochs, which one thread per engine advances.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod engine;
 mod exports;
+mod host_ref;
 mod imports;
 mod instance;
 mod module;

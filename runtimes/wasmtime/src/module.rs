@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use enginebay_engine::{
-    Error, ErrorKind, Export, ExportId, Host, Instance, LoadRequest, Module, ResolvedLimits,
+    Error, ErrorKind, Export, ExportId, Host, Instance, LoadRequest, Module, ResolvedLimits, catch_panic,
 };
 use wasmtime::{InstancePre, Linker, ModuleExport, PoolConcurrencyLimitError, Store};
 
@@ -76,7 +76,9 @@ impl Module for WasmtimeModule {
         if let Some(deadline) = self.strategy.deadline() {
             store.set_epoch_deadline(deadline);
         }
-        let instance = self.pre.instantiate(&mut store).map_err(instantiation_failed)?;
+        let instance = catch_panic(|| Ok(self.pre.instantiate(&mut store)))
+            .map_err(Error::start_trapped)?
+            .map_err(instantiation_failed)?;
         Ok(Box::new(WasmtimeInstance::new(
             store,
             instance,

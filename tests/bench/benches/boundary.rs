@@ -1,5 +1,7 @@
 //! One call across the boundary, each way: on the bare engine, through the boundary, through the host.
 
+#![allow(missing_docs, reason = "criterion's macros make public functions without")]
+
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -1,6 +1,8 @@
 //! One whole HTTP stream, from context create to delete, headers copied in: through a host written by hand on bare
 //! wasmtime, and through enginebay on each runtime.
 
+#![allow(missing_docs, reason = "criterion's macros make public functions without")]
+
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use enginebay::engine::{
-    Export, ExportId, Guest as _, Host, HostError, HostFunction, Instance, LoadRequest, Signature, ValType,
+    Export, ExportId, Host, HostError, HostFunction, Instance, LoadRequest, Signature, ValType,
 };
 
 use crate::bare::Bare;

@@ -58,11 +58,15 @@ pub struct Headers {
     response: HeaderMap,
 }
 
-impl StreamState for Box<Headers> {
+/// The state of a stream: headers, until they are taken for the next one.
+pub struct Stream(Option<Box<Headers>>);
+
+impl StreamState for Stream {
     fn headers(&mut self, map: MapType) -> Option<impl DerefMut<Target = HeaderMap>> {
+        let headers = self.0.as_mut()?;
         match map {
-            MapType::HttpRequestHeaders => Some(&mut self.request),
-            MapType::HttpResponseHeaders => Some(&mut self.response),
+            MapType::HttpRequestHeaders => Some(&mut headers.request),
+            MapType::HttpResponseHeaders => Some(&mut headers.response),
             _ => None,
         }
     }
@@ -70,7 +74,7 @@ impl StreamState for Box<Headers> {
 
 /// A plugin that streams run through, one after the other.
 pub struct Streams {
-    running: Running<Box<Headers>>,
+    running: Running<Stream>,
     spare: Option<Box<Headers>>,
 }
 
@@ -101,7 +105,9 @@ impl Streams {
         let vm = &self.running.vm;
         let mut headers = self.spare.take().unwrap_or_default();
         fill(&mut headers.request, guests::REQUEST);
-        let id = vm.create_stream(self.running.root, headers).expect("no trap");
+        let id = vm
+            .create_stream(self.running.root, Stream(Some(headers)))
+            .expect("no trap");
         vm.on_request_headers(id, guests::REQUEST.len(), true)
             .expect("no trap");
         let mut count = self.with(id, |headers| {
@@ -114,20 +120,21 @@ impl Streams {
         count += self.with(id, |headers| headers.response.len());
         let vm = &self.running.vm;
         vm.on_log(id).expect("no trap");
-        self.spare = vm.stream(id).map(|mut headers| std::mem::take(&mut *headers));
+        self.spare = vm.stream(id).and_then(|mut stream| stream.0.take());
         vm.finish(id).expect("no trap");
         count
     }
 
     fn with<R>(&self, id: ContextId, f: impl FnOnce(&mut Headers) -> R) -> R {
-        f(&mut self.running.vm.stream(id).expect("the stream is there"))
+        let mut stream = self.running.vm.stream(id).expect("the stream is there");
+        f(stream.0.as_mut().expect("the headers are still there"))
     }
 }
 
 fn fill(map: &mut HeaderMap, headers: &[(&str, &str)]) {
     map.clear();
     for (name, value) in headers {
-        map.add(name, value).expect("a valid header");
+        map.push_valid(name, value);
     }
     map.set_unmodified();
 }

@@ -5,11 +5,11 @@ use enginebay_abi::{BufferType, Status};
 use enginebay_engine::HostError;
 
 use super::{Cx, Outcome, Stop, array, status};
-use crate::StreamState;
+use crate::{Body, StreamState};
 
 pub(super) fn get_buffer_bytes<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [buffer, start, max_size, return_data, return_size] = *array(args)?;
-    status((|| -> Outcome {
+    status(|| -> Outcome {
         let buffer = buffer_type(buffer)?;
         if let Some(configuration) = cx.state.configuration(buffer) {
             let bytes = configuration.bytes();
@@ -30,12 +30,12 @@ pub(super) fn get_buffer_bytes<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64])
                 .with_buffer(buffer, |body| body.read(start, out))
                 .unwrap_or(false)
         })
-    })())
+    })
 }
 
 pub(super) fn get_buffer_status<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [buffer, return_size, return_unused] = *array(args)?;
-    status((|| -> Outcome {
+    status(|| -> Outcome {
         let buffer = buffer_type(buffer)?;
         let size = match cx.state.configuration(buffer) {
             Some(configuration) => configuration.bytes().len(),
@@ -48,29 +48,37 @@ pub(super) fn get_buffer_status<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]
         memory.write_word(return_size, size as u64)?;
         memory.write_u32(return_unused, 0)?;
         Ok(())
-    })())
+    })
 }
 
 pub(super) fn set_buffer_bytes<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [buffer, start, size, data, data_size] = *array(args)?;
-    status((|| -> Outcome {
+    status(|| -> Outcome {
         let buffer = buffer_type(buffer)?;
-        // Known before the bytes are read, so that a buffer that isn't there costs no copy.
-        if cx.state.with_buffer(buffer, |_| ()).is_none() {
-            return Err(Status::NotFound.into());
-        }
-        let value = Bytes::copy_from_slice(cx.memory().read(data, data_size)?);
         let (start, size) = (saturate(start), saturate(size));
+        // Known before the bytes are read, so that a buffer that isn't there costs no copy.
+        let (len, new_len) = cx
+            .state
+            .with_buffer(buffer, |body| {
+                (body.len(), body.len_after(start, size, saturate(data_size)))
+            })
+            .ok_or(Status::NotFound)?;
+        let memory = cx.memory();
+        let value = memory.read(data, data_size)?;
+        if new_len > len.max(Body::MAX_WRITTEN) {
+            return Err(Status::BadArgument.into());
+        }
+        let value = Bytes::copy_from_slice(value);
         cx.state
             .with_buffer(buffer, |body| body.replace(start, size, value));
         Ok(())
-    })())
+    })
 }
 
 /// ABI 0.1.0: the configuration that the current callback is about.
 pub(super) fn get_configuration<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [return_data, return_size] = *array(args)?;
-    status((|| -> Outcome {
+    status(|| -> Outcome {
         let buffer = match cx.state.starting.get() {
             true => BufferType::VmConfiguration,
             false => BufferType::PluginConfiguration,
@@ -81,7 +89,7 @@ pub(super) fn get_configuration<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]
             out.copy_from_slice(bytes);
             true
         })
-    })())
+    })
 }
 
 fn buffer_type(number: u64) -> Result<BufferType, Stop> {

@@ -7,7 +7,7 @@ use super::{Cx, Outcome, array, status};
 use crate::StreamState;
 
 pub(super) fn done<S: StreamState>(cx: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
-    status((|| -> Outcome {
+    status(|| -> Outcome {
         let id = cx.state.context();
         let mut contexts = cx.state.contexts.borrow_mut();
         match contexts.get_mut(id) {
@@ -19,7 +19,7 @@ pub(super) fn done<S: StreamState>(cx: &mut Cx<'_, S>, _: &[u64]) -> Result<u64,
             }
             _ => Err(Status::NotFound.into()),
         }
-    })())
+    })
 }
 
 pub(super) fn set_effective_context<S: StreamState>(
@@ -27,12 +27,12 @@ pub(super) fn set_effective_context<S: StreamState>(
     args: &[u64],
 ) -> Result<u64, HostError> {
     let [id] = *array(args)?;
-    status((|| -> Outcome {
+    status(|| -> Outcome {
         let id = id as u32;
         if cx.state.contexts.borrow().get(id).is_none() {
             return Err(Status::BadArgument.into());
         }
         cx.state.effective.set(id);
         Ok(())
-    })())
+    })
 }

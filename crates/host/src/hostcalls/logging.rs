@@ -8,16 +8,16 @@ use crate::StreamState;
 
 pub(super) fn log<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [level, data, size] = *array(args)?;
-    status((|| -> Outcome {
+    status(|| -> Outcome {
         let level = LogLevel::from_u32(level as u32).ok_or(Status::BadArgument)?;
         let state = cx.state;
-        state.log_from_guest(level, cx.memory().read(data, size)?);
+        state.log_from_guest(level, cx.memory().read(data, size)?, 0);
         Ok(())
-    })())
+    })
 }
 
 pub(super) fn get_log_level<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [return_level] = *array(args)?;
     let level = cx.state.platform.log_level();
-    status((|| Ok(cx.memory().write_u32(return_level, level.as_u32())?))())
+    status(|| Ok(cx.memory().write_u32(return_level, level.as_u32())?))
 }

@@ -23,7 +23,7 @@ pub(crate) struct Cx<'a, S: StreamState> {
 }
 
 /// A host function. It gets one raw word for each parameter of its signature.
-pub(crate) type HostCall<S> = fn(&mut Cx<'_, S>, &[u64]) -> Result<u64, HostError>;
+pub(crate) type HostCall<S> = fn(&VmState<S>, &mut dyn Guest, &[u64]) -> Result<u64, HostError>;
 
 /// How a host function ends early: with a status, or by ending the guest's call.
 pub(crate) enum Stop {
@@ -53,8 +53,8 @@ impl From<HostError> for Stop {
 type Outcome = Result<(), Stop>;
 
 #[inline]
-fn status(outcome: Outcome) -> Result<u64, HostError> {
-    match outcome {
+fn status(body: impl FnOnce() -> Outcome) -> Result<u64, HostError> {
+    match body() {
         Ok(()) => Ok(0),
         Err(Stop::Status(status)) => Ok(u64::from(status.as_u32())),
         Err(Stop::Error(error)) => Err(error),
@@ -73,8 +73,12 @@ fn finish(status: Status) -> Outcome {
 /// The arguments as an array. Engines pass as many as the signature has.
 #[inline]
 fn array<const N: usize>(args: &[u64]) -> Result<&[u64; N], HostError> {
-    args.first_chunk()
-        .ok_or_else(|| HostError::other("a host function was called with too few arguments"))
+    args.first_chunk().ok_or_else(too_few_arguments)
+}
+
+#[cold]
+fn too_few_arguments() -> HostError {
+    HostError::other("a host function was called with too few arguments")
 }
 
 impl<S: StreamState> Cx<'_, S> {
@@ -87,7 +91,8 @@ impl<S: StreamState> Cx<'_, S> {
     /// address and length where it asked for them. No bytes need no memory: the address is null then.
     ///
     /// The allocator is guest code that may call host functions, so `fill` looks again at what it copies and
-    /// says whether that is still `len` bytes long.
+    /// says whether that is still `len` bytes long. One that makes another context the current one has nothing
+    /// copied.
     #[inline]
     fn give(
         &mut self,
@@ -108,12 +113,14 @@ impl<S: StreamState> Cx<'_, S> {
             return Err(Status::InvalidMemoryAccess.into());
         }
         let allocator = self.state.program.exports.allocator;
+        let context = self.state.context();
         let address = self.guest.call(allocator, &[size]).map_err(HostError::from)?;
         if address == 0 {
             return Err(Status::InvalidMemoryAccess.into());
         }
         let mut memory = self.guest.memory();
-        if !fill(self.state, memory.write(address, size)?) {
+        let out = memory.write(address, size)?;
+        if self.state.context() != context || !fill(self.state, out) {
             return Err(Status::InternalFailure.into());
         }
         memory.write_word(return_data, address)?;
@@ -122,78 +129,85 @@ impl<S: StreamState> Cx<'_, S> {
     }
 }
 
+/// A host function as a function pointer that takes what it needs in registers.
+macro_rules! call {
+    ($function:path) => {
+        |state, guest, args| $function(&mut Cx { state, guest }, args)
+    };
+}
+
 /// The one place where a function of the ABI meets its implementation.
 pub(crate) fn implementation<S: StreamState>(function: HostFunction) -> HostCall<S> {
     use HostFunction as F;
     match function {
-        F::ProxyLog => logging::log,
-        F::ProxyGetLogLevel => logging::get_log_level,
+        F::ProxyLog => call!(logging::log),
+        F::ProxyGetLogLevel => call!(logging::get_log_level),
 
-        F::ProxyDone => contexts::done,
-        F::ProxySetEffectiveContext => contexts::set_effective_context,
+        F::ProxyDone => call!(contexts::done),
+        F::ProxySetEffectiveContext => call!(contexts::set_effective_context),
 
-        F::ProxyGetCurrentTimeNanoseconds => time::get_current_time_nanoseconds,
+        F::ProxyGetCurrentTimeNanoseconds => call!(time::get_current_time_nanoseconds),
 
-        F::ProxyGetConfiguration => buffers::get_configuration,
-        F::ProxyGetBufferBytes => buffers::get_buffer_bytes,
-        F::ProxyGetBufferStatus => buffers::get_buffer_status,
-        F::ProxySetBufferBytes => buffers::set_buffer_bytes,
+        F::ProxyGetConfiguration => call!(buffers::get_configuration),
+        F::ProxyGetBufferBytes => call!(buffers::get_buffer_bytes),
+        F::ProxyGetBufferStatus => call!(buffers::get_buffer_status),
+        F::ProxySetBufferBytes => call!(buffers::set_buffer_bytes),
 
-        F::ProxyGetHeaderMapSize => headers::get_header_map_size,
-        F::ProxyGetHeaderMapPairs => headers::get_header_map_pairs,
-        F::ProxySetHeaderMapPairs => headers::set_header_map_pairs,
-        F::ProxyGetHeaderMapValue => headers::get_header_map_value,
-        F::ProxyAddHeaderMapValue => headers::add_header_map_value,
-        F::ProxyReplaceHeaderMapValue => headers::replace_header_map_value,
-        F::ProxyRemoveHeaderMapValue => headers::remove_header_map_value,
+        F::ProxyGetHeaderMapSize => call!(headers::get_header_map_size),
+        F::ProxyGetHeaderMapPairs => call!(headers::get_header_map_pairs),
+        F::ProxySetHeaderMapPairs => call!(headers::set_header_map_pairs),
+        F::ProxyGetHeaderMapValue => call!(headers::get_header_map_value),
+        F::ProxyAddHeaderMapValue => call!(headers::add_header_map_value),
+        F::ProxyReplaceHeaderMapValue => call!(headers::replace_header_map_value),
+        F::ProxyRemoveHeaderMapValue => call!(headers::remove_header_map_value),
 
-        F::ProxyContinueRequest => streams::continue_request,
-        F::ProxyContinueResponse => streams::continue_response,
-        F::ProxyContinueStream => streams::continue_stream,
-        F::ProxyCloseStream => streams::close_stream,
-        F::ProxyClearRouteCache => streams::clear_route_cache,
-        F::ProxySendLocalResponse => streams::send_local_response,
-        F::ProxyGetStatus => streams::get_status,
+        F::ProxyContinueRequest => call!(streams::continue_request),
+        F::ProxyContinueResponse => call!(streams::continue_response),
+        F::ProxyContinueStream => call!(streams::continue_stream),
+        F::ProxyCloseStream => call!(streams::close_stream),
+        F::ProxyClearRouteCache => call!(streams::clear_route_cache),
+        F::ProxySendLocalResponse => call!(streams::send_local_response),
+        F::ProxyGetStatus => call!(streams::get_status),
 
-        F::ProxyGetProperty => properties::get_property,
-        F::ProxySetProperty => properties::set_property,
+        F::ProxyGetProperty => call!(properties::get_property),
+        F::ProxySetProperty => call!(properties::set_property),
 
-        F::ProxySetTickPeriodMilliseconds => unavailable::set_tick_period_milliseconds,
-        F::ProxyHttpCall => unavailable::http_call,
-        F::ProxyGrpcCall => unavailable::grpc_call,
-        F::ProxyGrpcStream => unavailable::grpc_stream,
-        F::ProxyGrpcSend => unavailable::grpc_send,
-        F::ProxyGrpcCancel => unavailable::grpc_cancel,
-        F::ProxyGrpcClose => unavailable::grpc_close,
-        F::ProxyGetSharedData => unavailable::get_shared_data,
-        F::ProxySetSharedData => unavailable::set_shared_data,
-        F::ProxyRegisterSharedQueue => unavailable::register_shared_queue,
-        F::ProxyResolveSharedQueue => unavailable::resolve_shared_queue,
-        F::ProxyEnqueueSharedQueue => unavailable::enqueue_shared_queue,
-        F::ProxyDequeueSharedQueue => unavailable::dequeue_shared_queue,
-        F::ProxyDefineMetric => unavailable::define_metric,
-        F::ProxyRecordMetric => unavailable::record_metric,
-        F::ProxyIncrementMetric => unavailable::increment_metric,
-        F::ProxyGetMetric => unavailable::get_metric,
-        F::ProxyCallForeignFunction => unavailable::call_foreign_function,
+        F::ProxySetTickPeriodMilliseconds => call!(unavailable::set_tick_period_milliseconds),
+        F::ProxyHttpCall => call!(unavailable::http_call),
+        F::ProxyGrpcCall => call!(unavailable::grpc_call),
+        F::ProxyGrpcStream => call!(unavailable::grpc_stream),
+        F::ProxyGrpcSend => call!(unavailable::grpc_send),
+        F::ProxyGrpcCancel => call!(unavailable::grpc_cancel),
+        F::ProxyGrpcClose => call!(unavailable::grpc_close),
+        F::ProxyGetSharedData => call!(unavailable::get_shared_data),
+        F::ProxySetSharedData => call!(unavailable::set_shared_data),
+        F::ProxyRegisterSharedQueue => call!(unavailable::register_shared_queue),
+        F::ProxyResolveSharedQueue => call!(unavailable::resolve_shared_queue),
+        F::ProxyEnqueueSharedQueue => call!(unavailable::enqueue_shared_queue),
+        F::ProxyDequeueSharedQueue => call!(unavailable::dequeue_shared_queue),
+        F::ProxyDefineMetric => call!(unavailable::define_metric),
+        F::ProxyRecordMetric => call!(unavailable::record_metric),
+        F::ProxyIncrementMetric => call!(unavailable::increment_metric),
+        F::ProxyGetMetric => call!(unavailable::get_metric),
+        F::ProxyCallForeignFunction => call!(unavailable::call_foreign_function),
 
-        F::EnvEmscriptenNotifyMemoryGrowth => wasi::nothing,
-        F::EnvPthreadEqual => wasi::pthread_equal,
+        F::EnvEmscriptenNotifyMemoryGrowth => call!(wasi::nothing),
+        F::EnvPthreadEqual => call!(wasi::pthread_equal),
 
-        F::WasiArgsGet => wasi::args_get,
-        F::WasiArgsSizesGet => wasi::args_sizes_get,
-        F::WasiEnvironGet => wasi::environ_get,
-        F::WasiEnvironSizesGet => wasi::environ_sizes_get,
-        F::WasiClockResGet => wasi::clock_res_get,
-        F::WasiClockTimeGet => wasi::clock_time_get,
-        F::WasiRandomGet => wasi::random_get,
-        F::WasiFdWrite => wasi::fd_write,
-        F::WasiFdRead => wasi::fd_read,
-        F::WasiFdSeek => wasi::fd_seek,
-        F::WasiFdClose => wasi::fd_close,
-        F::WasiFdFdstatGet => wasi::fd_fdstat_get,
-        F::WasiProcExit => wasi::proc_exit,
-        F::WasiSchedYield => wasi::nothing,
+        F::WasiArgsGet => call!(wasi::args_get),
+        F::WasiArgsSizesGet => call!(wasi::args_sizes_get),
+        F::WasiEnvironGet => call!(wasi::environ_get),
+        F::WasiEnvironSizesGet => call!(wasi::environ_sizes_get),
+        F::WasiClockResGet => call!(wasi::clock_res_get),
+        F::WasiClockTimeGet => call!(wasi::clock_time_get),
+        F::WasiRandomGet => call!(wasi::random_get),
+        F::WasiFdWrite => call!(wasi::fd_write),
+        F::WasiFdRead => call!(wasi::fd_read),
+        F::WasiFdSeek => call!(wasi::fd_seek),
+        F::WasiFdClose => call!(wasi::fd_close),
+        F::WasiFdFdstatGet => call!(wasi::fd_fdstat_get),
+        F::WasiProcExit => call!(wasi::proc_exit),
+        F::WasiSchedYield => call!(wasi::nothing),
 
         // There are no files, directories or sockets: every descriptor that names one is a bad one.
         F::WasiFdAdvise
@@ -225,7 +239,7 @@ pub(crate) fn implementation<S: StreamState>(function: HostFunction) -> HostCall
         | F::WasiSockAccept
         | F::WasiSockRecv
         | F::WasiSockSend
-        | F::WasiSockShutdown => wasi::bad_descriptor,
-        F::WasiPollOneoff | F::WasiProcRaise => wasi::not_here,
+        | F::WasiSockShutdown => call!(wasi::bad_descriptor),
+        F::WasiPollOneoff | F::WasiProcRaise => call!(wasi::not_here),
     }
 }

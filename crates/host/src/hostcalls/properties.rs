@@ -6,10 +6,11 @@ use enginebay_engine::HostError;
 use super::{Cx, Outcome, array, finish, status};
 use crate::StreamState;
 use crate::state::VmState;
+use crate::stream::MAX_PROPERTY_SIZE;
 
 pub(super) fn get_property<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [path, path_size, return_data, return_size] = *array(args)?;
-    status((|| -> Outcome {
+    status(|| -> Outcome {
         let state = cx.state;
         let memory = cx.memory();
         let path =
@@ -22,7 +23,7 @@ pub(super) fn get_property<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> 
             out.copy_from_slice(&value);
             true
         })
-    })())
+    })
 }
 
 fn lookup<S: StreamState>(state: &VmState<S>, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {
@@ -45,13 +46,16 @@ fn lookup<S: StreamState>(state: &VmState<S>, path: PropertyPath<'_>, out: &mut 
 
 pub(super) fn set_property<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [path, path_size, value, value_size] = *array(args)?;
-    status((|| -> Outcome {
+    status(|| -> Outcome {
         let state = cx.state;
         let memory = cx.memory();
         let path = memory.read(path, path_size)?;
         let value = memory.read(value, value_size)?;
+        if path.len().saturating_add(value.len()) > MAX_PROPERTY_SIZE {
+            return Err(Status::BadArgument.into());
+        }
         let path = PropertyPath::parse(path).map_err(|_| Status::SerializationFailure)?;
         let set = state.with_stream(|stream| stream.set_property(path, value));
-        finish(set.unwrap_or(Status::Unimplemented))
-    })())
+        finish(set.unwrap_or(Status::NotFound))
+    })
 }

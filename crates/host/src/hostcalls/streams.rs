@@ -8,19 +8,19 @@ use super::{Cx, Outcome, array, finish, status};
 use crate::{HeaderMap, LocalResponse, StreamState};
 
 pub(super) fn continue_request<S: StreamState>(cx: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
-    status(go_on(cx, StreamType::HttpRequest))
+    status(|| go_on(cx, StreamType::HttpRequest))
 }
 
 pub(super) fn continue_response<S: StreamState>(cx: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
-    status(go_on(cx, StreamType::HttpResponse))
+    status(|| go_on(cx, StreamType::HttpResponse))
 }
 
 pub(super) fn continue_stream<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [stream] = *array(args)?;
-    status((|| -> Outcome {
+    status(|| -> Outcome {
         let stream = StreamType::from_u32(stream as u32).ok_or(Status::BadArgument)?;
         go_on(cx, stream)
-    })())
+    })
 }
 
 fn go_on<S: StreamState>(cx: &Cx<'_, S>, stream: StreamType) -> Outcome {
@@ -30,16 +30,16 @@ fn go_on<S: StreamState>(cx: &Cx<'_, S>, stream: StreamType) -> Outcome {
 
 pub(super) fn close_stream<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [stream] = *array(args)?;
-    status((|| -> Outcome {
+    status(|| -> Outcome {
         let stream = StreamType::from_u32(stream as u32).ok_or(Status::BadArgument)?;
         let result = cx.state.with_stream(|state| state.close_stream(stream));
         finish(result.unwrap_or(Status::Unimplemented))
-    })())
+    })
 }
 
 pub(super) fn clear_route_cache<S: StreamState>(cx: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
     let result = cx.state.with_stream(|state| state.clear_route_cache());
-    status(finish(result.unwrap_or(Status::Ok)))
+    status(|| finish(result.unwrap_or(Status::Ok)))
 }
 
 pub(super) fn send_local_response<S: StreamState>(
@@ -56,17 +56,20 @@ pub(super) fn send_local_response<S: StreamState>(
         headers_size,
         grpc_status,
     ] = *array(args)?;
-    status((|| -> Outcome {
+    status(|| -> Outcome {
         let state = cx.state;
         let memory = cx.memory();
         let details = memory.read(details, details_size)?;
         let body = memory.read(body, body_size)?;
+        if body.len() > LocalResponse::MAX_BODY {
+            return Err(Status::BadArgument.into());
+        }
         let pairs = pairs::decode(memory.read(headers, headers_size)?).map_err(|_| Status::BadArgument)?;
         let mut headers = HeaderMap::new();
         headers.replace_all(pairs).map_err(Status::from)?;
         let response = LocalResponse {
             status: code as u32,
-            details: details.to_vec(),
+            details: details[..details.len().min(LocalResponse::MAX_DETAILS)].to_vec(),
             headers,
             body: Bytes::copy_from_slice(body),
             // The SDKs pass -1 for none.
@@ -78,14 +81,14 @@ pub(super) fn send_local_response<S: StreamState>(
             state.stop_iteration.set(true);
         }
         Ok(())
-    })())
+    })
 }
 
 /// The status of the gRPC call that closed last: none was made.
 pub(super) fn get_status<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [return_code, return_message, return_message_size] = *array(args)?;
-    status((|| -> Outcome {
+    status(|| -> Outcome {
         cx.memory().write_u32(return_code, 0)?;
         cx.give(return_message, return_message_size, 0, |_, _| true)
-    })())
+    })
 }

@@ -11,5 +11,5 @@ pub(super) fn get_current_time_nanoseconds<S: StreamState>(
 ) -> Result<u64, HostError> {
     let [return_time] = *array(args)?;
     let now = cx.state.platform.realtime_ns();
-    status((|| Ok(cx.memory().write_u64(return_time, now)?))())
+    status(|| Ok(cx.memory().write_u64(return_time, now)?))
 }

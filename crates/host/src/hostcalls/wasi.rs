@@ -5,14 +5,14 @@ use enginebay_abi::{ClockId, LogLevel, WasiErrno};
 use enginebay_engine::{HostError, OutOfBounds};
 
 use super::{Cx, array};
-use crate::StreamState;
+use crate::{LogRecord, StreamState};
 
 /// The body of a WASI function: an error number.
 type Errno = Result<(), WasiErrno>;
 
 #[inline]
-fn errno(result: Errno) -> Result<u64, HostError> {
-    Ok(match result {
+fn errno(body: impl FnOnce() -> Errno) -> Result<u64, HostError> {
+    Ok(match body() {
         Ok(()) => 0,
         Err(errno) => u64::from(errno.as_u32()),
     })
@@ -27,7 +27,7 @@ const MAX_IOVECS: u64 = 1024;
 
 pub(super) fn fd_write<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [fd, iovecs, count, return_written] = *array(args)?;
-    errno((|| -> Errno {
+    errno(|| -> Errno {
         let level = match fd as u32 {
             FD_STDOUT => LogLevel::Info,
             FD_STDERR => LogLevel::Error,
@@ -40,46 +40,52 @@ pub(super) fn fd_write<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Resu
         let mut memory = cx.memory();
         let word = memory.word_size();
         let mut text = Vec::new();
+        let mut written = 0;
         for index in 0..count {
             let iovec = iovecs.checked_add(index * 2 * word).ok_or(WasiErrno::Fault)?;
             let data = memory.read_word(iovec).map_err(fault)?;
             let size = memory.read_word(iovec + word).map_err(fault)?;
-            let piece = memory.read(data, size).map_err(fault)?;
-            // The pieces may all be the same large one: together they are at most the guest's memory.
-            if text.len() + piece.len() > memory.len().max(1 << 20) {
-                return Err(WasiErrno::Inval);
+            // An empty piece may have any address, as on Envoy.
+            if size == 0 {
+                continue;
             }
-            text.extend_from_slice(piece);
+            let piece = memory.read(data, size).map_err(fault)?;
+            written += size;
+            // The pieces may all be the same large one.
+            let room = LogRecord::MAX_MESSAGE - text.len();
+            text.extend_from_slice(&piece[..piece.len().min(room)]);
         }
-        memory
-            .write_word(return_written, text.len() as u64)
-            .map_err(fault)?;
-        if !text.is_empty() {
-            state.log_from_guest(level, text.strip_suffix(b"\n").unwrap_or(&text));
+        if u32::try_from(written).is_err() {
+            return Err(WasiErrno::Inval);
+        }
+        memory.write_word(return_written, written).map_err(fault)?;
+        if written > 0 {
+            let left_out = written - text.len() as u64;
+            state.log_from_guest(level, text.strip_suffix(b"\n").unwrap_or(&text), left_out);
         }
         Ok(())
-    })())
+    })
 }
 
 pub(super) fn fd_read<S: StreamState>(_: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
-    errno(Err(WasiErrno::Nosys))
+    errno(|| Err(WasiErrno::Nosys))
 }
 
 /// Does nothing, like Envoy's: the C library asks this of its standard streams.
 pub(super) fn fd_seek<S: StreamState>(_: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
-    errno(Ok(()))
+    errno(|| Ok(()))
 }
 
 /// Does nothing, like Envoy's.
 pub(super) fn fd_close<S: StreamState>(_: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
-    errno(Ok(()))
+    errno(|| Ok(()))
 }
 
 pub(super) fn fd_fdstat_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     /// `__WASI_RIGHTS_FD_WRITE`.
     const RIGHTS_FD_WRITE: u64 = 1 << 6;
     let [fd, return_stat] = *array(args)?;
-    errno((|| -> Errno {
+    errno(|| -> Errno {
         if !matches!(fd as u32, FD_STDOUT | FD_STDERR) {
             return Err(WasiErrno::Badf);
         }
@@ -88,12 +94,12 @@ pub(super) fn fd_fdstat_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) ->
         stat.fill(0);
         stat[8..16].copy_from_slice(&RIGHTS_FD_WRITE.to_le_bytes());
         Ok(())
-    })())
+    })
 }
 
 pub(super) fn environ_sizes_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [return_count, return_size] = *array(args)?;
-    errno((|| -> Errno {
+    errno(|| -> Errno {
         let config = &cx.state.config;
         // `KEY=VALUE` and a NUL.
         let size: usize = config
@@ -105,12 +111,12 @@ pub(super) fn environ_sizes_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]
         let mut memory = cx.memory();
         memory.write_word(return_count, count as u64).map_err(fault)?;
         memory.write_word(return_size, size as u64).map_err(fault)
-    })())
+    })
 }
 
 pub(super) fn environ_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [mut pointers, mut buffer] = *array(args)?;
-    errno((|| -> Errno {
+    errno(|| -> Errno {
         let config = &cx.state.config;
         let mut memory = cx.guest.memory();
         let word = memory.word_size();
@@ -126,50 +132,50 @@ pub(super) fn environ_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> R
             buffer += len as u64;
         }
         Ok(())
-    })())
+    })
 }
 
 pub(super) fn args_sizes_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [return_count, return_size] = *array(args)?;
-    errno((|| -> Errno {
+    errno(|| -> Errno {
         let mut memory = cx.memory();
         memory.write_word(return_count, 0).map_err(fault)?;
         memory.write_word(return_size, 0).map_err(fault)
-    })())
+    })
 }
 
 /// There are no arguments to give.
 pub(super) fn args_get<S: StreamState>(_: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
-    errno(Ok(()))
+    errno(|| Ok(()))
 }
 
 pub(super) fn clock_time_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [clock, _precision, return_time] = *array(args)?;
-    errno((|| -> Errno {
+    errno(|| -> Errno {
         let now = match ClockId::from_u32(clock as u32) {
             Some(ClockId::Realtime) => cx.state.platform.realtime_ns(),
             Some(ClockId::Monotonic) => cx.state.platform.monotonic_ns(),
             _ => return Err(WasiErrno::Notsup),
         };
         cx.memory().write_u64(return_time, now).map_err(fault)
-    })())
+    })
 }
 
 pub(super) fn clock_res_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [clock, return_resolution] = *array(args)?;
-    errno((|| -> Errno {
+    errno(|| -> Errno {
         match ClockId::from_u32(clock as u32) {
             Some(ClockId::Realtime | ClockId::Monotonic) => {
                 cx.memory().write_u64(return_resolution, 1).map_err(fault)
             }
             _ => Err(WasiErrno::Notsup),
         }
-    })())
+    })
 }
 
 pub(super) fn random_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [buffer, size] = *array(args)?;
-    errno((|| -> Errno {
+    errno(|| -> Errno {
         if size > u64::from(MAX_RANDOM_BYTES) {
             return Err(WasiErrno::Inval);
         }
@@ -179,7 +185,7 @@ pub(super) fn random_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Re
             true => Ok(()),
             false => Err(WasiErrno::Io),
         }
-    })())
+    })
 }
 
 pub(super) fn proc_exit<S: StreamState>(_: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
@@ -188,11 +194,11 @@ pub(super) fn proc_exit<S: StreamState>(_: &mut Cx<'_, S>, args: &[u64]) -> Resu
 }
 
 pub(super) fn bad_descriptor<S: StreamState>(_: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
-    errno(Err(WasiErrno::Badf))
+    errno(|| Err(WasiErrno::Badf))
 }
 
 pub(super) fn not_here<S: StreamState>(_: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
-    errno(Err(WasiErrno::Nosys))
+    errno(|| Err(WasiErrno::Nosys))
 }
 
 pub(super) fn nothing<S: StreamState>(_: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {

@@ -1,5 +1,8 @@
 //! The engines without enginebay: their own typed functions, called as their documentation says.
 //!
+//! Their host functions can end the guest's call with an error, as a host function of Proxy-Wasm must be able to: one
+//! that can't compiles to a handful of instructions, and is no host's.
+//!
 //! Each module has a `Bare` that runs [`CALLS`](crate::guests::CALLS) with the settings enginebay uses.
 
 pub mod wasmi;

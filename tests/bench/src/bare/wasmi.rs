@@ -35,9 +35,12 @@ impl Guest {
             .func_wrap(
                 "env",
                 "proxy_set_effective_context",
-                |mut caller: Caller<'_, State>, context: u32| -> u32 {
+                |mut caller: Caller<'_, State>, context: u32| -> Result<u32, wasmi::Error> {
+                    if context == 0 {
+                        return Err(wasmi::Error::new("refused"));
+                    }
                     caller.data_mut().calls += u64::from(context);
-                    0
+                    Ok(0)
                 },
             )
             .expect("linked once");

@@ -16,6 +16,18 @@ pub fn engine() -> Engine {
     Engine::new(&config).expect("the machine can reserve a pool")
 }
 
+/// The guest passed what it must not.
+#[derive(Debug)]
+struct Refused;
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("refused")
+    }
+}
+
+impl std::error::Error for Refused {}
+
 struct State {
     memory: Option<Memory>,
     calls: u64,
@@ -44,9 +56,12 @@ impl Guest {
             .func_wrap(
                 "env",
                 "proxy_set_effective_context",
-                |mut caller: Caller<'_, State>, context: u32| -> u32 {
+                |mut caller: Caller<'_, State>, context: u32| -> wasmtime::Result<u32> {
+                    if context == 0 {
+                        return Err(wasmtime::Error::new(Refused));
+                    }
                     caller.data_mut().calls += u64::from(context);
-                    0
+                    Ok(0)
                 },
             )
             .expect("linked once");

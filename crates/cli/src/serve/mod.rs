@@ -1,0 +1,96 @@
+//! `enginebay serve`: an HTTP server that runs the Wasm filters of an Envoy bootstrap configuration.
+
+mod admin;
+mod connection;
+mod gate;
+mod headers;
+mod io;
+mod listen;
+mod log;
+mod plan;
+mod reply;
+mod response_body;
+mod router;
+mod routes;
+mod server;
+mod stats;
+mod upstream;
+mod worker;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use crate::error::Error;
+use crate::output;
+
+/// Serve HTTP with the Wasm filters of an Envoy bootstrap configuration.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  enginebay serve -c examples/configs/add_header.yaml --concurrency 2",
+    after_long_help = LONG_HELP
+)]
+pub(crate) struct ServeArgs {
+    /// The configuration: a bootstrap in YAML or JSON, as Envoy reads it.
+    #[arg(short = 'c', long = "config-path", value_name = "FILE")]
+    config: PathBuf,
+
+    /// How many worker threads, each with VMs of its own [default: the number of CPUs].
+    #[arg(long, value_name = "N")]
+    concurrency: Option<NonZeroUsize>,
+
+    /// The least important messages to log. Plugins cannot log more than this either.
+    #[arg(short = 'l', long, value_name = "LEVEL", default_value = "info")]
+    log_level: log::Level,
+
+    /// `validate` loads and starts every plugin once, and exits.
+    #[arg(long, value_name = "MODE", default_value = "serve")]
+    mode: Mode,
+
+    /// Write the address of the admin interface to this file, for configurations with port 0.
+    #[arg(long, value_name = "FILE")]
+    admin_address_path: Option<PathBuf>,
+
+    /// How long requests may go on after SIGTERM or SIGINT, in seconds. A second signal ends them at once.
+    #[arg(long, value_name = "SECONDS", default_value = "10")]
+    drain_timeout: u64,
+
+    /// How many connections each listener takes; further ones are closed at once.
+    #[arg(long, value_name = "N", default_value = "65536")]
+    max_connections: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Mode {
+    Serve,
+    Validate,
+}
+
+const LONG_HELP: &str = "\
+Example:
+  enginebay serve -c examples/configs/add_header.yaml --concurrency 2
+
+Bounds:
+  request headers               60 KiB and 100 fields, else 431
+  reading a request's headers   60 s (HTTP/1.1)
+  a stream without progress     5 min, then its connection is closed
+  an idle connection            1 h
+  HTTP/2 streams at once        1024 per connection
+  upstream connections          1024 per cluster and worker, else 503
+  upstream response headers     60 KiB
+
+Admin interface (admin.address): /ready, /stats?filter=REGEX, /runtimes, /listeners.";
+
+/// Runs the server until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What keeps it from starting. Of several problems of the configuration, the last; the others are written to the
+/// standard error before.
+pub(crate) fn run(args: ServeArgs) -> Result<(), Error> {
+    log::start(args.log_level);
+    server::run(&args).map_err(|problems| {
+        let mut problems: Vec<Error> = problems.lines().map(Error::new).collect();
+        let last = problems.pop().unwrap_or_else(|| Error::new("the server can't start"));
+        problems.iter().for_each(output::error);
+        last
+    })
+}

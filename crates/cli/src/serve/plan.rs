@@ -1,0 +1,107 @@
+//! What the server runs: the configuration read, its plugins loaded and proved.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use enginebay::config::model::{Bootstrap, Cluster, Listener, WasmFilter};
+use enginebay::config::{Process, load_bootstrap};
+use enginebay::{EngineOptions, Engines, FailState, Failure, Plugin, StdPlatform};
+use enginebay_http::{ChainOptions, FilterChain};
+
+use super::routes::Routes;
+use super::stats::Stats;
+
+/// Shared by all threads.
+pub(super) struct Plan {
+    pub(super) listeners: Vec<ListenerPlan>,
+    pub(super) clusters: Vec<Cluster>,
+}
+
+pub(super) struct ListenerPlan {
+    pub(super) listener: Listener,
+    pub(super) routes: Routes,
+    pub(super) chain: FilterChain,
+}
+
+/// Reads the configuration's file.
+pub(super) fn read(path: &Path) -> Result<Bootstrap, String> {
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{file}: {error}"))?;
+    load_bootstrap(&text, &file, &Process).map_err(|error| error.to_string())
+}
+
+/// Engines with room for the VMs of all workers, and for one more while a plugin is proved.
+pub(super) fn engines(bootstrap: &Bootstrap, workers: usize) -> Result<Engines, String> {
+    let filters: usize = bootstrap
+        .listeners
+        .iter()
+        .map(|listener| listener.http.filters.len())
+        .sum();
+    let needed = u32::try_from(filters.saturating_mul(workers).saturating_add(1)).unwrap_or(u32::MAX);
+    let mut options = EngineOptions::default();
+    options.max_instances = options.max_instances.max(needed);
+    let registry = enginebay::registry().map_err(|error| error.to_string())?;
+    Ok(Engines::with(registry, options))
+}
+
+impl Plan {
+    /// Loads each plugin and starts it once, in a VM that is dropped then: what can't start must not listen.
+    pub(super) fn load(
+        file: &str,
+        bootstrap: Bootstrap,
+        engines: &Engines,
+        stats: &Stats,
+    ) -> Result<Plan, String> {
+        let clusters = bootstrap.clusters;
+        let mut listeners = Vec::with_capacity(bootstrap.listeners.len());
+        for (at, listener) in bootstrap.listeners.into_iter().enumerate() {
+            let mut plugins = Vec::with_capacity(listener.http.filters.len());
+            for (number, filter) in listener.http.filters.iter().enumerate() {
+                let plugin = prove(engines, filter, || stats.vm_created(at, number))
+                    .map_err(|failure| refusal(file, filter, &failure))?;
+                stats.vm_dropped(at, number);
+                plugins.push(plugin);
+            }
+            let mut options = ChainOptions::default();
+            options.body_buffer = usize::try_from(listener.buffer_limit).unwrap_or(usize::MAX);
+            listeners.push(ListenerPlan {
+                routes: Routes::new(&listener.http.routes, &clusters),
+                chain: FilterChain::new(plugins).with_options(options),
+                listener,
+            });
+        }
+        Ok(Plan { listeners, clusters })
+    }
+}
+
+fn prove(engines: &Engines, filter: &WasmFilter, created: impl FnOnce()) -> Result<Plugin, Failure> {
+    let plugin = Plugin::load(engines, &filter.plugin)?;
+    plugin.start::<()>(Rc::new(StdPlatform))?;
+    created();
+    Ok(plugin)
+}
+
+/// Envoy says this in up to three messages; here they are parts of one line.
+fn refusal(file: &str, filter: &WasmFilter, failure: &Failure) -> String {
+    let name = &filter.plugin.name;
+    let message = failure.to_string();
+    // The rest is a backtrace, which is in the log.
+    let message = message.lines().next().unwrap_or_default();
+    let (loaded, envoys) = match failure.state() {
+        FailState::StartFailed => (true, "Failed to start base Wasm"),
+        FailState::ConfigureFailed => (true, "Failed to configure base Wasm plugin"),
+        _ => (false, ""),
+    };
+    let mut line = format!(
+        "{}: {}: Unable to create Wasm plugin {name}: ",
+        file,
+        filter.path
+    );
+    if loaded {
+        line += &format!("Plugin {name} failed to load: ");
+    }
+    if !envoys.is_empty() && !message.starts_with(envoys) {
+        line += &format!("{envoys}: ");
+    }
+    line + message
+}

@@ -1,0 +1,70 @@
+//! Plugins that trap or never return: the server lives.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::client::Client;
+use crate::config::{Plugin, WASMI, WASMTIME, config};
+use crate::server::Server;
+
+async fn wait_for_log(server: &Server, text: &str) {
+    for _ in 0..1000 {
+        if server.log().contains(text) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("no {text:?} in\n{}", server.log());
+}
+
+#[tokio::test]
+async fn a_crash_is_503_from_then_on_and_the_server_lives() {
+    for runtime in [WASMTIME, WASMI] {
+        let server = Server::start_with(
+            &config(&[Plugin::new(runtime, "crash")], &[], false),
+            &["--concurrency", "1"],
+        );
+        let mut client = Client::http1(server.address).await;
+        assert_eq!(client.get("/direct").await.status, 200);
+        let answer = client.get_with("/direct", "x-crash", "request_headers").await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!((answer.text(), answer.header("content-length")), ("", Some("0")));
+        assert_eq!(client.get("/direct").await.status, 503);
+        assert!(server.is_ready());
+        wait_for_log(&server, "Function: proxy_on_request_headers failed").await;
+        assert_eq!(server.stat("wasm.crash.crashes"), 1);
+        assert_eq!(server.stat("http.ingress.downstream_rq_5xx"), 2);
+    }
+}
+
+#[tokio::test]
+async fn fail_open_goes_on_without_the_plugin() {
+    let plugin = Plugin {
+        more: "failure_policy: FAIL_OPEN",
+        ..Plugin::new(WASMTIME, "crash")
+    };
+    let server = Server::start_with(&config(&[plugin], &[], false), &["--concurrency", "1"]);
+    let mut client = Client::http1(server.address).await;
+    assert_eq!(
+        client.get_with("/direct", "x-crash", "request_headers").await.status,
+        503
+    );
+    assert_eq!(client.get("/direct").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_loop_without_end_is_stopped() {
+    for runtime in [WASMTIME, WASMI] {
+        let server = Server::start_with(
+            &config(&[Plugin::new(runtime, "spin")], &[], false),
+            &["--concurrency", "1"],
+        );
+        let mut client = Client::http1(server.address).await;
+        assert_eq!(client.get("/direct").await.status, 200);
+        assert_eq!(client.get_with("/direct", "x-spin", "1").await.status, 503);
+        wait_for_log(&server, "proxy_on_request_headers").await;
+        assert!(server.is_ready());
+        assert_eq!(server.stat("wasm.spin.crashes"), 1);
+    }
+}

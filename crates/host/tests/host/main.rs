@@ -1,0 +1,23 @@
+//! The host machine on every linked engine, with guests in WebAssembly text.
+
+mod fixture;
+
+mod allocator;
+mod bounds;
+mod buffers;
+mod contexts;
+mod failures;
+mod headers;
+mod legacy;
+mod lifecycle;
+mod loading;
+mod logging;
+mod pointers;
+mod properties;
+mod streams;
+mod unavailable;
+mod wasi;
+
+// Linked for their registrations.
+use enginebay_runtime_wasmi as _;
+use enginebay_runtime_wasmtime as _;

@@ -1,0 +1,125 @@
+//! Every address and size of every host function, out of the guest's memory: always a status.
+
+use enginebay_host::abi::functions::functions_of;
+use enginebay_host::abi::{AbiVersion, FunctionDef, Namespace, Param};
+
+use crate::fixture::{Guest, Run, Stream, on_each, status};
+
+/// Arguments with which a function does what it is for.
+fn valid(guest: &mut Guest, def: &FunctionDef) -> Vec<u32> {
+    let mut args: Vec<u32> = Vec::new();
+    for (name, param) in std::iter::zip(def.param_names, def.params) {
+        args.push(match (*name, param) {
+            ("fd", _) => 1,
+            ("log_level", _) => 2,
+            ("key_data", _) | ("name_data", _) => guest.put("accept")[0],
+            ("key_size", _) | ("name_size", _) => 6,
+            ("path_data", _) if def.namespace == Namespace::Env => guest.put("plugin_name")[0],
+            ("path_size", _) if def.namespace == Namespace::Env => 11,
+            // Headers: none.
+            (name, Param::Ptr) if name.starts_with("serialized") => guest.put([0; 4])[0],
+            (name, Param::Size) if name.starts_with("serialized") => 4,
+            // One piece of writing.
+            ("iovs", _) => {
+                let [text, len] = guest.put("text");
+                guest.put([text.to_le_bytes(), len.to_le_bytes()].concat())[0]
+            }
+            ("iovs_len", _) => 1,
+            (_, Param::Ptr) => guest.put([0; 64])[0],
+            (_, Param::Size) => 4,
+            _ => 0,
+        });
+    }
+    args
+}
+
+/// What a function answers when this parameter names memory that is not there.
+fn expected(def: &FunctionDef, param: &str, value: u32) -> u32 {
+    match (def.name, param) {
+        // These are no sizes of memory: an end that is no 32-bit number, and parts beyond the end.
+        ("proxy_get_buffer_bytes", "start") if value == u32::MAX => 2,
+        ("proxy_get_buffer_bytes", "start" | "max_size") | ("proxy_set_buffer_bytes", "start" | "size") => 0,
+        // Not here yet.
+        (name, _) if UNAVAILABLE.iter().any(|part| name.contains(part)) => 12,
+        (_, _) if def.namespace == Namespace::Env => 6,
+        // More than it takes, before it looks at the memory.
+        ("fd_write", "iovs_len") | ("random_get", "buffer_size") => 28,
+        ("args_get" | "fd_seek", _) => 0,
+        ("fd_read" | "poll_oneoff", _) => 52,
+        ("fd_write" | "fd_fdstat_get" | "random_get" | "args_sizes_get", _) => 21,
+        (name, _) if name.starts_with("clock_") || name.starts_with("environ_") => 21,
+        _ => 8,
+    }
+}
+
+const UNAVAILABLE: [&str; 5] = ["http_call", "grpc", "shared", "metric", "foreign"];
+
+fn check(version: AbiVersion, wasi: &'static str) {
+    on_each(|bay| {
+        bay.vm_config.environment = vec![("KEY".to_owned(), "value".to_owned())];
+        let mut guest = Guest::of(version);
+        guest.wasi = wasi;
+        let end = guest.memory();
+        let mut steps = String::new();
+        let mut cases = Vec::new();
+        for def in functions_of(version).filter(|def| def.result.is_some()) {
+            for (at, param) in def.params.iter().enumerate() {
+                let bad = match param {
+                    Param::Ptr => &[u32::MAX, u32::MAX - 3, 1 << 31, end + 1, end - 1][..],
+                    Param::Size => &[u32::MAX, u32::MAX - 3, 1 << 31, end + 1],
+                    _ => continue,
+                };
+                for value in bad {
+                    // One byte before the end: enough for a text of one byte and not for what these have.
+                    let mut args = valid(&mut guest, def);
+                    args[at] = *value;
+                    steps += &status(def.name, &args);
+                    let param = def.param_names[at];
+                    cases.push((def.name, param, *value, expected(def, param, *value)));
+                }
+            }
+        }
+        assert!(cases.len() > 300);
+        let Run { vm, id, result } = bay.run(&guest.on_request(&[steps]), Stream::plain());
+        result.unwrap();
+        let reports = bay.platform.reports();
+        assert_eq!(reports.len(), cases.len());
+        for ((name, param, value, status), report) in std::iter::zip(&cases, &reports) {
+            assert_eq!(report, &status.to_string(), "{name}: {param} = {value:#x}");
+        }
+        // Nothing came of any of them but the four bytes that were put into the body.
+        let stream = vm.stream(id).unwrap();
+        assert_eq!(stream.request_headers().len(), 4);
+        assert!(!stream.maps[&0].is_modified());
+        assert!(stream.local.is_empty() && stream.properties.is_empty());
+    });
+}
+
+#[test]
+fn abi_0_2_1() {
+    check(AbiVersion::V0_2_1, "wasi_snapshot_preview1");
+}
+
+#[test]
+fn abi_0_1_0() {
+    check(AbiVersion::V0_1_0, "wasi_unstable");
+}
+
+#[test]
+fn a_guest_without_memory() {
+    on_each(|bay| {
+        let wat = r#"(module
+            (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+            (import "env" "proxy_get_buffer_bytes" (func $get (param i32 i32 i32 i32 i32) (result i32)))
+            (func (export "proxy_abi_version_0_2_1"))
+            (func (export "malloc") (param i32) (result i32) (i32.const 1))
+            (func (export "proxy_on_configure") (param i32 i32) (result i32)
+                (if (i32.ne (call $log (i32.const 2) (i32.const 0) (i32.const 1)) (i32.const 6))
+                    (then unreachable))
+                (call $get (i32.const 7) (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 4))
+                (i32.eq (i32.const 6))))"#;
+        let program = bay.load(wat).unwrap();
+        let vm = enginebay_host::Vm::<()>::new(&program, &std::sync::Arc::default(), bay.platform.clone());
+        vm.unwrap().start_plugin(bay.plugin.clone()).unwrap();
+    });
+}

@@ -1,0 +1,308 @@
+//! A stream on its chain: calls into plugins, and what their failure does.
+
+use std::rc::Rc;
+use std::task::Context;
+
+use enginebay::abi::{FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus};
+use enginebay::{ContextId, Failure, FailurePolicy, Vm};
+use http::request;
+
+use crate::ConnectionInfo;
+use crate::chain::{Filter, Inner, LocalChain};
+use crate::message::RequestHead;
+use crate::properties::Facts;
+use crate::reply::Reply;
+use crate::state::{Dir, Handle, Hold, Open, State, Stream};
+
+/// The direction goes no further: the stream is answered, cut or over. The state says which.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopped;
+
+/// A stream on its chain. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct StreamCx {
+    pub(crate) chain: Rc<Inner>,
+    pub(crate) stream: Rc<Stream>,
+}
+
+impl StreamCx {
+    pub(crate) fn new(chain: &LocalChain, parts: request::Parts) -> Self {
+        let chain = chain.0.clone();
+        let facts = Facts {
+            connection: parts
+                .extensions
+                .get::<ConnectionInfo>()
+                .copied()
+                .unwrap_or_default(),
+            version: parts.version,
+            started_realtime: chain.platform.realtime_ns(),
+            started_monotonic: chain.platform.monotonic_ns(),
+            received: [0; 2],
+        };
+        let request = RequestHead::new(parts, chain.options.tls);
+        let stream = Stream::new(State::new(&chain, request, facts));
+        StreamCx { chain, stream }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.chain.filters.len()
+    }
+
+    /// The plugin at this place of the direction: responses pass them backwards.
+    #[inline]
+    pub(crate) fn index(&self, dir: Dir, position: usize) -> usize {
+        match dir {
+            Dir::Request => position,
+            Dir::Response => self.count() - 1 - position,
+        }
+    }
+
+    pub(crate) fn check(&self, dir: Dir) -> Result<(), Stopped> {
+        match self.stream.state().closed[dir as usize] {
+            true => Err(Stopped),
+            false => Ok(()),
+        }
+    }
+
+    /// The headers callback. `None` is a plugin that takes no part in the stream.
+    pub(crate) fn headers(
+        &self,
+        dir: Dir,
+        index: usize,
+        end: bool,
+    ) -> Result<Option<FilterHeadersStatus>, Stopped> {
+        let filter = &self.chain.filters[index];
+        if dir == Dir::Request && !self.create(index)? {
+            return Ok(None);
+        }
+        if !filter.calls[dir as usize].headers {
+            return Ok(None);
+        }
+        let len = {
+            let mut state = self.stream.state();
+            state.slots[index].lanes[dir as usize].open.head = true;
+            match dir {
+                Dir::Request => state.request.len(),
+                Dir::Response => state.response.as_ref().map_or(0, |head| head.len()),
+            }
+        };
+        self.call(dir, index, |vm, id| match dir {
+            Dir::Request => vm.on_request_headers(id, len, end),
+            Dir::Response => vm.on_response_headers(id, len, end),
+        })
+    }
+
+    /// The body callback, on the bytes in the plugin's buffer.
+    pub(crate) fn body(
+        &self,
+        dir: Dir,
+        index: usize,
+        len: usize,
+        end: bool,
+    ) -> Result<Option<FilterDataStatus>, Stopped> {
+        self.call(dir, index, |vm, id| match dir {
+            Dir::Request => vm.on_request_body(id, len, end),
+            Dir::Response => vm.on_response_body(id, len, end),
+        })
+    }
+
+    /// The trailers callback.
+    pub(crate) fn trailers(&self, dir: Dir, index: usize) -> Result<Option<FilterTrailersStatus>, Stopped> {
+        let len = {
+            let mut state = self.stream.state();
+            state.slots[index].lanes[dir as usize].open.trailers = true;
+            state.trailers[dir as usize]
+                .as_ref()
+                .map_or(0, |trailers| trailers.len())
+        };
+        self.call(dir, index, |vm, id| match dir {
+            Dir::Request => vm.on_request_trailers(id, len),
+            Dir::Response => vm.on_response_trailers(id, len),
+        })
+    }
+
+    /// Makes the plugin's context. False for a plugin that takes no part in the stream.
+    fn create(&self, index: usize) -> Result<bool, Stopped> {
+        let running = &self.chain.filters[index].running;
+        let failed_before = running.vm.failure().is_some();
+        let handle = Handle::new(self.stream.clone(), index);
+        match running.vm.create_stream(running.root, handle) {
+            Ok(id) => {
+                self.stream.state().slots[index].context = Some(id);
+                self.check(Dir::Request)?;
+                Ok(true)
+            }
+            Err(_) => {
+                self.failed(Dir::Request, index, failed_before)?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Calls a plugin that takes part in the stream.
+    fn call<R>(
+        &self,
+        dir: Dir,
+        index: usize,
+        callback: impl FnOnce(&Vm<Handle>, ContextId) -> Result<R, Rc<Failure>>,
+    ) -> Result<Option<R>, Stopped> {
+        let vm = &self.chain.filters[index].running.vm;
+        let Some(id) = self.context(index) else {
+            return Ok(None);
+        };
+        let failed_before = vm.failure().is_some();
+        match callback(vm, id) {
+            Ok(result) => {
+                self.check(dir)?;
+                Ok(Some(result))
+            }
+            Err(_) => {
+                self.failed(dir, index, failed_before)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// The context of a plugin that takes part in the stream.
+    pub(crate) fn context(&self, index: usize) -> Option<ContextId> {
+        let state = self.stream.state();
+        let slot = &state.slots[index];
+        slot.context.filter(|_| !slot.skipped)
+    }
+
+    /// What a failed VM means for the stream: the policy decides whether it goes on without the plugin.
+    #[cold]
+    pub(crate) fn failed(&self, dir: Dir, index: usize, failed_before: bool) -> Result<(), Stopped> {
+        let filter = &self.chain.filters[index];
+        let goes_on = match filter.policy {
+            FailurePolicy::FailClosed | FailurePolicy::FailReload(_) => false,
+            FailurePolicy::FailOpen => failed_before,
+            FailurePolicy::FailOpenAtOnce => true,
+        };
+        {
+            let mut state = self.stream.state();
+            // Also where it is the reason for the answer, which the others see.
+            state.slots[index].skipped = true;
+            if !goes_on {
+                state.answer(Reply::Failed);
+            }
+        }
+        // After this stream's own answer, which must not depend on who is woken first.
+        filter.wake_all();
+        if !goes_on {
+            self.stream.wake();
+        }
+        self.check(dir)
+    }
+
+    /// The first plugin of the direction that can be left now: it asked to go on, or its VM failed.
+    pub(crate) fn released(&self, dir: Dir) -> Result<Option<usize>, Stopped> {
+        let count = self.count();
+        for position in 0..count {
+            let index = self.index(dir, position);
+            {
+                let state = self.stream.state();
+                let lane = &state.slots[index].lanes[dir as usize];
+                if lane.hold == Hold::No {
+                    continue;
+                }
+                if lane.resumed {
+                    return Ok(Some(position));
+                }
+            }
+            if self.chain.filters[index].running.vm.failure().is_some() {
+                self.failed(dir, index, true)?;
+                return Ok(Some(position));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the plugins that hold the direction up leave room for more of it.
+    pub(crate) fn has_room(&self, dir: Dir) -> bool {
+        let state = self.stream.state();
+        let limit = state.options.body_buffer;
+        state.slots.iter().all(|slot| {
+            let lane = &slot.lanes[dir as usize];
+            match lane.hold {
+                Hold::All { fail: false } => false,
+                Hold::Data { fail: false } => lane.buffer.len() < limit,
+                Hold::No | Hold::Head | Hold::All { fail: true } | Hold::Data { fail: true } => true,
+            }
+        })
+    }
+
+    /// Has the driver called again when a plugin goes on, fails or answers.
+    pub(crate) fn wait(&self, dir: Dir, task: &Context<'_>) {
+        let mut state = self.stream.state();
+        state.register(dir, task);
+        if state.held[dir as usize] == 0 {
+            return;
+        }
+        for (filter, slot) in std::iter::zip(&self.chain.filters, &mut state.slots) {
+            let lane = &mut slot.lanes[dir as usize];
+            if let (false, true, Some(id)) = (lane.waits, lane.hold != Hold::No, slot.context) {
+                lane.waits = true;
+                filter.wait(id.get(), Rc::downgrade(&self.stream));
+            }
+        }
+    }
+
+    /// Ends the stream: `on_log`, `on_done` and `on_delete` of every plugin that saw it.
+    fn end(&self) {
+        {
+            let mut state = self.stream.state();
+            state.closed = [true; 2];
+            state.responded = true;
+            state.logging = true;
+        }
+        // Whoever still sends the request must learn that nobody wants it any more.
+        self.stream.wake();
+        for index in 0..self.count() {
+            let filter = &self.chain.filters[index];
+            if let (true, Some(id)) = (filter.log, self.context(index))
+                && filter.running.vm.on_log(id).is_err()
+            {
+                filter.wake_all();
+            }
+        }
+        {
+            let mut state = self.stream.state();
+            state.logging = false;
+            for slot in &mut state.slots {
+                slot.lanes.iter_mut().for_each(|lane| lane.open = Open::default());
+            }
+        }
+        for (index, filter) in self.chain.filters.iter().enumerate() {
+            let context = self.stream.state().slots[index].context.take();
+            if let Some(id) = context {
+                self.finish(filter, id);
+            }
+        }
+        let (request, response) = self.stream.state().take_maps();
+        self.chain.give_back(request);
+        self.chain.give_back(response);
+    }
+
+    fn finish(&self, filter: &Filter, id: ContextId) {
+        filter.no_longer_waits(id.get());
+        if filter.running.vm.finish(id).is_err() {
+            filter.wake_all();
+        }
+    }
+}
+
+/// Ends the stream once, when it goes.
+pub(crate) struct EndGuard(StreamCx);
+
+impl EndGuard {
+    pub(crate) fn new(cx: StreamCx) -> Self {
+        EndGuard(cx)
+    }
+}
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}

@@ -1,0 +1,71 @@
+//! The chain in front of a service on one thread.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::drive::drive;
+use crate::{BoxError, LocalBody, LocalChain};
+
+/// Puts a chain in front of services on one thread.
+#[derive(Clone)]
+pub struct LocalLayer(LocalChain);
+
+impl LocalLayer {
+    pub(crate) fn new(chain: LocalChain) -> Self {
+        LocalLayer(chain)
+    }
+}
+
+impl<S> Layer<S> for LocalLayer {
+    type Service = LocalService<S>;
+
+    fn layer(&self, inner: S) -> LocalService<S> {
+        LocalService::new(self.0.clone(), inner)
+    }
+}
+
+/// A service with a chain in front of it, on one thread: its futures and bodies are not `Send`.
+///
+/// What the chain does itself is never an error of the service: see the crate's documentation. Errors of the
+/// inner service come out as they are, without passing the plugins.
+#[derive(Clone)]
+pub struct LocalService<S> {
+    chain: LocalChain,
+    inner: S,
+}
+
+impl<S> LocalService<S> {
+    pub(crate) fn new(chain: LocalChain, inner: S) -> Self {
+        LocalService { chain, inner }
+    }
+}
+
+impl<B, S, R> Service<Request<B>> for LocalService<S>
+where
+    B: http_body::Body<Data = Bytes> + Unpin + 'static,
+    B::Error: Into<BoxError>,
+    S: Service<Request<LocalBody<B>>, Response = Response<R>> + Clone + 'static,
+    R: http_body::Body<Data = Bytes> + Unpin + 'static,
+    R::Error: Into<BoxError>,
+{
+    type Response = Response<LocalBody<R>>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>>>>;
+
+    fn poll_ready(&mut self, task: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(task)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // The one that is ready goes with the request.
+        let next = self.inner.clone();
+        let ready = std::mem::replace(&mut self.inner, next);
+        Box::pin(drive(self.chain.clone(), ready, request))
+    }
+}

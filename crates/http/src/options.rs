@@ -1,0 +1,33 @@
+//! What a chain may use.
+
+/// Limits and settings of a chain. Each limit is for one stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChainOptions {
+    /// Bytes of a body that one paused plugin may hold back in each direction; Envoy's
+    /// `per_connection_buffer_limit_bytes`. More is 413 for a request and 500 for a response whose head was not
+    /// sent yet; after that the response is cut. Where the plugin asked for a watermark, reading stops instead.
+    /// Default 1 MiB.
+    pub body_buffer: usize,
+    /// Bytes up to which a plugin may let a body buffer grow by writing to it. Beyond, the buffer is gone for
+    /// the plugin (`NOT_FOUND`) until the next callback. Default 64 MiB.
+    pub body_growth: usize,
+    /// Number of properties that all plugins together may set. More is `BAD_ARGUMENT`. Default 64.
+    pub properties: usize,
+    /// Bytes of names and values of all properties that are set. More is `BAD_ARGUMENT`. Default 64 KiB.
+    pub property_bytes: usize,
+    /// `:scheme` of requests whose URI has none: those of HTTP/1. True for `https`. Default false.
+    pub tls: bool,
+}
+
+impl Default for ChainOptions {
+    fn default() -> Self {
+        ChainOptions {
+            body_buffer: 1 << 20,
+            body_growth: 64 << 20,
+            properties: 64,
+            property_bytes: 64 << 10,
+            tls: false,
+        }
+    }
+}

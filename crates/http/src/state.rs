@@ -1,0 +1,306 @@
+//! What the driver of a stream and its plugins share.
+
+use std::cell::{RefCell, RefMut};
+use std::ops::DerefMut;
+use std::rc::Rc;
+use std::task::{Context, Waker};
+
+use enginebay::abi::{BufferType, MapType, PropertyPath, Status, StreamType};
+use enginebay::{Body, ContextId, HeaderMap, LocalResponse, StreamState};
+use smallvec::SmallVec;
+
+use crate::chain::Inner;
+use crate::fields::Trailers;
+use crate::message::{RequestHead, ResponseHead};
+use crate::properties::{Custom, Facts};
+use crate::reply::Reply;
+use crate::{ChainOptions, properties};
+
+/// A direction of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dir {
+    Request = 0,
+    Response = 1,
+}
+
+/// One HTTP stream. No borrow of the state is held while a VM runs.
+pub(crate) struct Stream(RefCell<State>);
+
+impl Stream {
+    pub(crate) fn new(state: State) -> Rc<Self> {
+        Rc::new(Stream(RefCell::new(state)))
+    }
+
+    pub(crate) fn state(&self) -> RefMut<'_, State> {
+        self.0.borrow_mut()
+    }
+
+    /// Wakes whoever drives the stream.
+    pub(crate) fn wake(&self) {
+        let wakers = std::mem::take(&mut self.state().wakers);
+        wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+}
+
+/// The state of a stream.
+pub(crate) struct State {
+    pub(crate) request: RequestHead,
+    pub(crate) response: Option<ResponseHead>,
+    /// By direction, as all of the following.
+    pub(crate) trailers: [Option<Trailers>; 2],
+    /// Whether the trailers came from the sender, or were taken note of already.
+    pub(crate) trailers_known: [bool; 2],
+    pub(crate) slots: SmallVec<[Slot; 4]>,
+    pub(crate) wakers: [Option<Waker>; 2],
+    /// Number of plugins that hold the direction up.
+    pub(crate) held: [u32; 2],
+    /// Nothing more goes that way.
+    pub(crate) closed: [bool; 2],
+    pub(crate) reply: Option<Reply>,
+    /// The response, from the service or a plugin, is on its way through the plugins.
+    pub(crate) responding: bool,
+    /// The response's head is out.
+    pub(crate) responded: bool,
+    /// `on_log` runs: everything can be read.
+    pub(crate) logging: bool,
+    pub(crate) facts: Facts,
+    pub(crate) custom: Option<Box<Custom>>,
+    pub(crate) options: ChainOptions,
+    chain: std::rc::Weak<Inner>,
+}
+
+impl State {
+    pub(crate) fn new(chain: &Rc<Inner>, request: RequestHead, facts: Facts) -> Self {
+        State {
+            request,
+            response: None,
+            trailers: [None, None],
+            trailers_known: [false; 2],
+            slots: std::iter::repeat_with(Slot::default)
+                .take(chain.filters.len())
+                .collect(),
+            wakers: [None, None],
+            held: [0; 2],
+            closed: [false; 2],
+            reply: None,
+            responding: false,
+            responded: false,
+            logging: false,
+            facts,
+            custom: None,
+            options: chain.options,
+            chain: Rc::downgrade(chain),
+        }
+    }
+
+    /// Has the stream answered by the chain, as far as that is still possible: the first reply counts, and a
+    /// response that is out already is cut.
+    pub(crate) fn answer(&mut self, reply: Reply) {
+        if self.responded {
+            self.closed = [true; 2];
+        } else if self.reply.is_none() {
+            self.closed = [true, self.responding];
+            self.reply = Some(reply);
+        }
+    }
+
+    /// Has the driver called again when something happens.
+    pub(crate) fn register(&mut self, dir: Dir, task: &Context<'_>) {
+        let waker = &mut self.wakers[dir as usize];
+        match waker {
+            Some(waker) => waker.clone_from(task.waker()),
+            None => *waker = Some(task.waker().clone()),
+        }
+    }
+
+    /// Takes out the maps that are not needed any more.
+    pub(crate) fn take_maps(&mut self) -> (Option<HeaderMap>, Option<HeaderMap>) {
+        let response = self.response.take().and_then(ResponseHead::into_map);
+        (self.request.take_map(), response)
+    }
+
+    pub(crate) fn request_map(&mut self) -> &mut HeaderMap {
+        let chain = &self.chain;
+        self.request.map(|| spare(chain))
+    }
+
+    pub(crate) fn response_map(&mut self) -> Option<&mut HeaderMap> {
+        let chain = &self.chain;
+        Some(self.response.as_mut()?.map(|| spare(chain)))
+    }
+}
+
+fn spare(chain: &std::rc::Weak<Inner>) -> HeaderMap {
+    chain
+        .upgrade()
+        .map_or_else(HeaderMap::new, |chain| chain.spare_map())
+}
+
+/// One plugin's part of a stream.
+#[derive(Default)]
+pub(crate) struct Slot {
+    /// From the request's headers to the end of the stream.
+    pub(crate) context: Option<ContextId>,
+    /// The plugin failed and its policy lets the stream go on without it.
+    pub(crate) skipped: bool,
+    pub(crate) lanes: [SlotLane; 2],
+}
+
+/// One plugin's part of a direction.
+#[derive(Default)]
+pub(crate) struct SlotLane {
+    pub(crate) hold: Hold,
+    /// The head waits here.
+    pub(crate) holds_head: bool,
+    /// Body bytes that wait here, or that the plugin looks at now.
+    pub(crate) buffer: Body,
+    /// The end of the direction waits here.
+    pub(crate) end: bool,
+    pub(crate) trailers: TrailersAt,
+    /// The plugin asked to go on.
+    pub(crate) resumed: bool,
+    /// The plugin's VM knows that the stream waits.
+    pub(crate) waits: bool,
+    /// What the plugin may look at now.
+    pub(crate) open: Open,
+}
+
+/// Why a direction waits at a plugin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// It does not.
+    #[default]
+    No,
+    /// The head waits, body and trailers still reach the plugin.
+    Head,
+    /// Everything waits, unseen. Whether a full buffer is an error.
+    All { fail: bool },
+    /// Body, trailers or both wait, and more of them still reaches the plugin. Whether a full buffer is an
+    /// error.
+    Data { fail: bool },
+}
+
+/// How far trailers came at a plugin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum TrailersAt {
+    /// None came.
+    #[default]
+    None,
+    /// They wait, unseen.
+    Waiting,
+    /// They wait, and the plugin was called with them.
+    Seen,
+}
+
+/// What of a direction a plugin may read and change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Open {
+    pub(crate) head: bool,
+    pub(crate) body: bool,
+    pub(crate) trailers: bool,
+}
+
+/// A plugin's view of a stream.
+pub(crate) struct Handle {
+    stream: Rc<Stream>,
+    index: usize,
+}
+
+impl Handle {
+    pub(crate) fn new(stream: Rc<Stream>, index: usize) -> Self {
+        Handle { stream, index }
+    }
+}
+
+impl StreamState for Handle {
+    #[inline]
+    fn headers(&mut self, map: MapType) -> Option<impl DerefMut<Target = HeaderMap>> {
+        let index = self.index;
+        let state = self.stream.0.try_borrow_mut().ok()?;
+        RefMut::filter_map(state, |state| {
+            let logging = state.logging;
+            let open = |dir: Dir| state.slots.get(index).map(|slot| slot.lanes[dir as usize].open);
+            match map {
+                MapType::HttpRequestHeaders if logging || open(Dir::Request)?.head => {
+                    Some(state.request_map())
+                }
+                MapType::HttpResponseHeaders if logging || open(Dir::Response)?.head => state.response_map(),
+                MapType::HttpRequestTrailers if logging || open(Dir::Request)?.trailers => {
+                    trailers(&mut state.trailers[0], logging)
+                }
+                MapType::HttpResponseTrailers if logging || open(Dir::Response)?.trailers => {
+                    trailers(&mut state.trailers[1], logging)
+                }
+                _ => None,
+            }
+        })
+        .ok()
+    }
+
+    fn buffer(&mut self, buffer: BufferType) -> Option<impl DerefMut<Target = Body>> {
+        let dir = match buffer {
+            BufferType::HttpRequestBody => Dir::Request,
+            BufferType::HttpResponseBody => Dir::Response,
+            _ => return None,
+        };
+        let index = self.index;
+        let state = self.stream.0.try_borrow_mut().ok()?;
+        RefMut::filter_map(state, |state| {
+            let limit = state.options.body_growth;
+            let lane = &mut state.slots.get_mut(index)?.lanes[dir as usize];
+            (lane.open.body && lane.buffer.len() <= limit).then_some(&mut lane.buffer)
+        })
+        .ok()
+    }
+
+    fn send_local_response(&mut self, response: LocalResponse) -> Status {
+        self.stream.state().answer(Reply::Plugin(response));
+        self.stream.wake();
+        Status::Ok
+    }
+
+    fn continue_stream(&mut self, stream: StreamType) -> Status {
+        let dir = match stream {
+            StreamType::HttpRequest => Dir::Request,
+            StreamType::HttpResponse => Dir::Response,
+            StreamType::Downstream | StreamType::Upstream => return Status::Unimplemented,
+        };
+        if let Some(slot) = self.stream.state().slots.get_mut(self.index) {
+            slot.lanes[dir as usize].resumed = true;
+        }
+        self.stream.wake();
+        Status::Ok
+    }
+
+    fn close_stream(&mut self, stream: StreamType) -> Status {
+        match stream {
+            StreamType::HttpRequest | StreamType::HttpResponse => {
+                self.stream.state().answer(Reply::Closed);
+                self.stream.wake();
+                Status::Ok
+            }
+            StreamType::Downstream | StreamType::Upstream => Status::Unimplemented,
+        }
+    }
+
+    fn property(&mut self, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {
+        let Some(chain) = self.stream.state().chain.upgrade() else {
+            return false;
+        };
+        properties::get(&mut self.stream.state(), &*chain.platform, path, out)
+    }
+
+    fn set_property(&mut self, path: PropertyPath<'_>, value: &[u8]) -> Status {
+        let mut state = self.stream.state();
+        let options = state.options;
+        state.custom.get_or_insert_default().set(&options, path, value)
+    }
+}
+
+/// A plugin that may look at trailers may add some where there are none.
+fn trailers(trailers: &mut Option<Trailers>, logging: bool) -> Option<&mut HeaderMap> {
+    match logging {
+        true => Some(trailers.as_mut()?.map()),
+        false => Some(trailers.get_or_insert_default().map()),
+    }
+}

@@ -1,0 +1,166 @@
+//! Small guests written for one test each.
+
+use enginebay::config::model::{Code, Plugin as PluginModel};
+use enginebay::{Engines, FailurePolicy, Plugin};
+
+pub fn load(
+    engines: &Engines,
+    runtime: &str,
+    code: &[u8],
+    configuration: &str,
+    policy: FailurePolicy,
+    stop_iteration: bool,
+) -> Plugin {
+    let mut model = PluginModel::new(runtime, Code::InlineBytes(code.to_vec()));
+    model.configuration = configuration.as_bytes().to_vec();
+    model.failure_policy = policy;
+    model.allow_on_headers_stop_iteration = Some(stop_iteration);
+    Plugin::load(engines, &model).unwrap()
+}
+
+/// A guest in text form. `body` has its callbacks; the strings it names lie where [`Wat::text`] puts them.
+pub struct Wat {
+    texts: Vec<(u32, String)>,
+    next: u32,
+    body: String,
+    pub policy: FailurePolicy,
+    pub stop_iteration: bool,
+}
+
+impl Default for Wat {
+    fn default() -> Self {
+        Wat {
+            texts: Vec::new(),
+            next: 16,
+            body: String::new(),
+            policy: FailurePolicy::FailClosed,
+            stop_iteration: false,
+        }
+    }
+}
+
+/// The functions of the host that guests here use, and `$log` and `$reply` for short.
+const PRELUDE: &str = r#"
+  (import "env" "proxy_log" (func $proxy_log (param i32 i32 i32) (result i32)))
+  (import "env" "proxy_continue_stream" (func $continue (param i32) (result i32)))
+  (import "env" "proxy_close_stream" (func $close (param i32) (result i32)))
+  (import "env" "proxy_set_effective_context" (func $effective (param i32) (result i32)))
+  (import "env" "proxy_set_buffer_bytes" (func $set_buffer (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_add_header_map_value" (func $add (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_replace_header_map_value" (func $set (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_remove_header_map_value" (func $remove (param i32 i32 i32) (result i32)))
+  (import "env" "proxy_get_header_map_value" (func $get (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_get_property" (func $property (param i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_set_property" (func $set_property (param i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_send_local_response"
+    (func $send (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 64)
+  (global $heap (mut i32) (i32.const 65536))
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32)
+    (global.get $heap)
+    (global.set $heap (i32.add (global.get $heap) (local.get 0))))
+  (func $log (param i32 i32) (drop (call $proxy_log (i32.const 2) (local.get 0) (local.get 1))))
+  (func $reply (param i32 i32 i32)
+    (drop (call $send (local.get 0) (i32.const 0) (i32.const 0) (local.get 1) (local.get 2)
+      (i32.const 0) (i32.const 0) (i32.const -1))))
+  ;; Logs the header of this name in this map, or its status as a digit.
+  (func $log_header (param $map i32) (param $name i32) (param $len i32) (local $status i32)
+    (local.set $status
+      (call $get (local.get $map) (local.get $name) (local.get $len) (i32.const 0) (i32.const 4)))
+    (call $log_result (local.get $status)))
+  (func $log_result (param $status i32)
+    (if (i32.eqz (local.get $status))
+      (then (call $log (i32.load (i32.const 0)) (i32.load (i32.const 4))))
+      (else
+        (i32.store8 (i32.const 8) (i32.add (i32.const 48) (local.get $status)))
+        (call $log (i32.const 8) (i32.const 1)))))
+"#;
+
+impl Wat {
+    /// `ADDRESS LENGTH` of a text, as two operands.
+    pub fn text(&mut self, text: &str) -> String {
+        let at = self.next;
+        self.next += text.len() as u32;
+        self.texts.push((at, text.to_owned()));
+        format!("(i32.const {at}) (i32.const {})", text.len())
+    }
+
+    /// Adds a callback: its parameters' names are `$id`, `$n` and `$end` as far as it has them.
+    pub fn on(mut self, name: &str, code: &str) -> Self {
+        let (params, result) = match name {
+            "context_create" => ("(param $id i32) (param $n i32)", ""),
+            "log" | "delete" => ("(param $id i32)", ""),
+            "done" => ("(param $id i32)", "(result i32)"),
+            "request_trailers" | "response_trailers" => ("(param $id i32) (param $n i32)", "(result i32)"),
+            _ => ("(param $id i32) (param $n i32) (param $end i32)", "(result i32)"),
+        };
+        let code = self.texts_in(code);
+        self.body += &format!("(func (export \"proxy_on_{name}\") {params} {result}\n{code})\n");
+        self
+    }
+
+    /// Puts `'text'` in the code at an address.
+    fn texts_in(&mut self, code: &str) -> String {
+        code.split('\'')
+            .enumerate()
+            .map(|(i, part)| match i % 2 {
+                0 => part.to_owned(),
+                _ => self.text(part),
+            })
+            .collect()
+    }
+
+    pub fn code(&self) -> Vec<u8> {
+        let escape = |text: &str| {
+            text.bytes()
+                .map(|byte| format!("\\{byte:02x}"))
+                .collect::<String>()
+        };
+        let data: String = self
+            .texts
+            .iter()
+            .map(|(at, text)| format!("(data (i32.const {at}) \"{}\")\n", escape(text)))
+            .collect();
+        wat::parse_str(format!("(module {PRELUDE} {data} {})", self.body)).unwrap()
+    }
+
+    pub fn load(&self, engines: &Engines, runtime: &str) -> Plugin {
+        load(
+            engines,
+            runtime,
+            &self.code(),
+            "",
+            self.policy,
+            self.stop_iteration,
+        )
+    }
+
+    pub fn quick(&self) -> Plugin {
+        self.load(&super::engines(), super::QUICK)
+    }
+}
+
+/// A guest that logs each callback, with `name` in front, and goes on.
+pub fn recorder(name: &str) -> Wat {
+    let mut wat = Wat::default();
+    for callback in [
+        "request_headers",
+        "request_body",
+        "request_trailers",
+        "response_headers",
+        "response_body",
+        "response_trailers",
+        "done",
+        "log",
+        "delete",
+    ] {
+        let result = match callback {
+            "log" | "delete" => "",
+            "done" => "(i32.const 1)",
+            _ => "(i32.const 0)",
+        };
+        wat = wat.on(callback, &format!("(call $log '{name} {callback}') {result}"));
+    }
+    wat
+}
