@@ -10,7 +10,7 @@ use enginebay_abi::Status;
 /// All names and values lie in one allocation, which [`HeaderMap::clear`] keeps: a map that is used again
 /// allocates nothing. While nothing was changed out of order, the bytes are already those that a guest reads
 /// with `proxy_get_header_map_pairs`.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct HeaderMap {
     /// `name\0value\0` of every entry, and what entries left behind that were changed.
     bytes: Vec<u8>,
@@ -75,8 +75,12 @@ impl HeaderMap {
     /// An empty map.
     pub fn new() -> Self {
         HeaderMap {
+            bytes: Vec::new(),
+            entries: Vec::new(),
+            size: 0,
             contiguous: true,
-            ..HeaderMap::default()
+            modified: false,
+            changes: 0,
         }
     }
 
@@ -401,6 +405,12 @@ impl fmt::Debug for HeaderMap {
                     .map(|(name, value)| (String::from_utf8_lossy(name), String::from_utf8_lossy(value))),
             )
             .finish()
+    }
+}
+
+impl Default for HeaderMap {
+    fn default() -> Self {
+        HeaderMap::new()
     }
 }
 

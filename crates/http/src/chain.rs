@@ -123,8 +123,7 @@ impl Inner {
     const MAX_SPARE_SIZE: usize = 16 << 10;
 
     pub(crate) fn spare_map(&self) -> HeaderMap {
-        // `HeaderMap::default` does not start in one piece.
-        self.spare.borrow_mut().pop().unwrap_or_else(HeaderMap::new)
+        self.spare.borrow_mut().pop().unwrap_or_default()
     }
 
     pub(crate) fn give_back(&self, map: Option<HeaderMap>) {

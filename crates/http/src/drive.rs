@@ -163,13 +163,10 @@ where
         };
         return direct(&cx, guard, &reply, head_request);
     }
-    let has_length = {
-        let mut state = cx.stream.state();
-        state.responded = true;
-        state.response.as_ref().is_some_and(ResponseHead::has_length)
-    };
+    cx.stream.state().responded = true;
     let mut body = LocalBody::new(Dir::Response, lane, cx.clone(), None);
-    if has_length && cx.chain.body_callbacks[Dir::Response as usize] && !end {
+    if cx.chain.body_callbacks[Dir::Response as usize] && !end {
+        // A body that is there already gets its length announced.
         poll_fn(|task| {
             body.look_ahead(task);
             Poll::Ready(())

@@ -251,10 +251,6 @@ impl ResponseHead {
         self.status
     }
 
-    pub(crate) fn has_length(&self) -> bool {
-        self.value("content-length").is_some()
-    }
-
     /// Takes the head to send, as the plugins left it.
     pub(crate) fn take(&mut self) -> Result<response::Parts, Invalid> {
         let Some(mut parts) = self.parts.take() else {

@@ -188,3 +188,18 @@ fn bodies_that_no_plugin_looks_at_stay_in_frames() {
         });
     }
 }
+
+#[test]
+fn a_body_that_is_there_has_a_known_length() {
+    for mode in MODES {
+        run(async {
+            let mut proxy = Proxy::start(mode, [common::guests::recorder("a").quick()]);
+            proxy
+                .upstream
+                .respond(|| Response::new(Bytes::from("abc").into()));
+            let response = proxy.send(get("/")).await;
+            let size = http_body::Body::size_hint(response.body());
+            assert_eq!(size.exact(), Some(3), "{mode:?}");
+        });
+    }
+}

@@ -105,9 +105,7 @@ fn runtimes(registry: &Registry) -> String {
 }
 
 fn serve(socket: StdListener, state: Arc<State>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(accept(socket, state)),
         Err(error) => Err(error),

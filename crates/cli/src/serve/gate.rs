@@ -30,7 +30,12 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(connection: Rc<Connection>, peer: SocketAddr, local: Option<SocketAddr>, id: u64) -> Self {
+    pub(super) fn new(
+        connection: Rc<Connection>,
+        peer: SocketAddr,
+        local: Option<SocketAddr>,
+        id: u64,
+    ) -> Self {
         // Only filters look at it.
         let info = connection.here.has_filters().then(|| {
             let mut info = ConnectionInfo::default();

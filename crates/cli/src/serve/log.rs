@@ -54,7 +54,10 @@ pub(crate) fn start(level: Level) {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .event_format(Line);
-    let _ = tracing_subscriber::registry().with(targets).with(lines).try_init();
+    let _ = tracing_subscriber::registry()
+        .with(targets)
+        .with(lines)
+        .try_init();
 }
 
 struct Line;

@@ -89,7 +89,9 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Error> {
     log::start(args.log_level);
     server::run(&args).map_err(|problems| {
         let mut problems: Vec<Error> = problems.lines().map(Error::new).collect();
-        let last = problems.pop().unwrap_or_else(|| Error::new("the server can't start"));
+        let last = problems
+            .pop()
+            .unwrap_or_else(|| Error::new("the server can't start"));
         problems.iter().for_each(output::error);
         last
     })

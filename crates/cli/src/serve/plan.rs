@@ -92,11 +92,7 @@ fn refusal(file: &str, filter: &WasmFilter, failure: &Failure) -> String {
         FailState::ConfigureFailed => (true, "Failed to configure base Wasm plugin"),
         _ => (false, ""),
     };
-    let mut line = format!(
-        "{}: {}: Unable to create Wasm plugin {name}: ",
-        file,
-        filter.path
-    );
+    let mut line = format!("{}: {}: Unable to create Wasm plugin {name}: ", file, filter.path);
     if loaded {
         line += &format!("Plugin {name} failed to load: ");
     }

@@ -100,8 +100,9 @@ impl Routes {
             name = &lower;
         }
         // A star stands for at least one character.
-        let wild =
-            |part: &String, found: Option<&str>| found.is_some_and(|rest| !rest.is_empty() && !part.is_empty());
+        let wild = |part: &String, found: Option<&str>| {
+            found.is_some_and(|rest| !rest.is_empty() && !part.is_empty())
+        };
         self.exact
             .get(name)
             .or_else(|| {
@@ -243,7 +244,9 @@ static_resources:
 
     #[test]
     fn the_port_counts_unless_it_is_to_be_ignored() {
-        let routes = routes(&format!("\n            ignore_port_in_host_matching: true{DOMAINS}"));
+        let routes = routes(&format!(
+            "\n            ignore_port_in_host_matching: true{DOMAINS}"
+        ));
         assert_eq!(status(&routes, "ex.com:80", "/"), Some(201));
         assert_eq!(without_port("[::1]:80"), "[::1]");
         assert_eq!(without_port("[::1]"), "[::1]");

@@ -96,12 +96,7 @@ struct Crew {
 
 impl Crew {
     /// Listens, and starts the workers.
-    fn start(
-        args: &ServeArgs,
-        plan: &Arc<Plan>,
-        stats: &Arc<Stats>,
-        workers: usize,
-    ) -> Result<Self, String> {
+    fn start(args: &ServeArgs, plan: &Arc<Plan>, stats: &Arc<Stats>, workers: usize) -> Result<Self, String> {
         let mut addresses = Vec::new();
         let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
         for planned in &plan.listeners {

@@ -66,9 +66,7 @@ impl ListenerStats {
             "downstream_rq_4xx",
             "downstream_rq_5xx",
         ];
-        let classes = CLASSES
-            .into_iter()
-            .zip(self.rq_by_class.iter().map(Counter::get));
+        let classes = CLASSES.into_iter().zip(self.rq_by_class.iter().map(Counter::get));
         classes.chain([
             ("downstream_rq_total", self.rq_total.get()),
             ("downstream_rq_active", self.rq_active.get()),

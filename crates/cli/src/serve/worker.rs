@@ -383,7 +383,10 @@ impl Here {
     fn count_streams(&self) {
         // One of the contexts of each VM is the root.
         let counts = self.chain.context_counts();
-        let streams = counts.into_iter().map(|contexts| contexts.saturating_sub(1)).sum();
+        let streams = counts
+            .into_iter()
+            .map(|contexts| contexts.saturating_sub(1))
+            .sum();
         self.stats().wasm_streams.set(streams);
     }
 }

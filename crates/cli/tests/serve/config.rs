@@ -65,7 +65,9 @@ pub(crate) fn config(plugins: &[Plugin], upstreams: &[u16], http2: bool) -> Stri
     let endpoints: Vec<String> = upstreams
         .iter()
         .map(|port| {
-            format!("{{endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}}}}}")
+            format!(
+                "{{endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}}}}}"
+            )
         })
         .collect();
     let endpoints = endpoints.join(", ");

@@ -47,7 +47,10 @@ async fn fail_open_goes_on_without_the_plugin() {
     let server = Server::start_with(&config(&[plugin], &[], false), &["--concurrency", "1"]);
     let mut client = Client::http1(server.address).await;
     assert_eq!(
-        client.get_with("/direct", "x-crash", "request_headers").await.status,
+        client
+            .get_with("/direct", "x-crash", "request_headers")
+            .await
+            .status,
         503
     );
     assert_eq!(client.get("/direct").await.status, 200);

@@ -70,7 +70,11 @@ async fn an_upstream_sees_what_the_plugin_added_and_nothing_of_the_connection() 
         assert_eq!(answer.text(), expected);
 
         let answer = client.get("/rewritten/there?q=1").await;
-        assert!(answer.text().contains("x-envoy-original-path: /rewritten/there?q=1\n"));
+        assert!(
+            answer
+                .text()
+                .contains("x-envoy-original-path: /rewritten/there?q=1\n")
+        );
         assert!(answer.text().contains("x-envoy-original-host: test.example\n"));
         let expected = if http2 {
             "GET http://up.example/there?q=1\n"
@@ -90,7 +94,7 @@ async fn a_request_without_a_token_ends_at_the_plugin() {
     ] {
         let answer = client.get("/direct").await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN);
-        assert_eq!(answer.text(), "forbidden");
+        assert_eq!(answer.text(), "forbidden\n");
         assert_eq!(answer.header("x-auth"), Some("denied"));
         let answer = client.get_with("/direct", "x-token", "secret").await;
         assert_eq!((answer.status, answer.text()), (StatusCode::OK, "hello"));

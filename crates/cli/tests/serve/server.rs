@@ -27,7 +27,10 @@ pub(crate) struct Ended {
 impl Ended {
     /// The lines that are not log messages.
     pub(crate) fn errors(&self) -> Vec<&str> {
-        self.stderr.lines().filter(|line| line.starts_with("error: ")).collect()
+        self.stderr
+            .lines()
+            .filter(|line| line.starts_with("error: "))
+            .collect()
     }
 }
 
@@ -122,7 +125,11 @@ impl Server {
     fn try_admin(&self, path: &str) -> Option<(u16, String)> {
         use std::io::{Read, Write};
         let mut stream = std::net::TcpStream::connect(self.admin).ok()?;
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").ok()?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n"
+        )
+        .ok()?;
         let mut text = String::new();
         stream.read_to_string(&mut text).ok()?;
         let (head, body) = text.split_once("\r\n\r\n")?;
@@ -151,13 +158,22 @@ impl Server {
     /// Resident memory, in KiB.
     pub(crate) fn memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     pub(crate) fn terminate(&self) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     pub(crate) fn ended(&mut self) -> Option<i32> {

@@ -11,7 +11,8 @@ fn refusal(config: &str) -> String {
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     let errors = ended.errors();
     assert_eq!(errors.len(), 1, "{}", ended.stderr);
-    assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+    // A panic of the server's own; plugins may panic too.
+    assert!(!ended.stderr.contains("thread '"), "{}", ended.stderr);
     errors[0].to_owned()
 }
 
@@ -22,7 +23,10 @@ fn refusal_of(plugin: Plugin) -> String {
 #[test]
 fn a_typo_is_named_with_its_path() {
     let line = refusal(&config(&[], &[], false).replace("stat_prefix", "stat_prefx"));
-    assert!(line.starts_with("error: server.yaml: static_resources.listeners[0]."), "{line}");
+    assert!(
+        line.starts_with("error: server.yaml: static_resources.listeners[0]."),
+        "{line}"
+    );
     assert!(line.contains("stat_prefx: unknown field"), "{line}");
     let line = refusal("admin: [");
     assert!(line.starts_with("error: server.yaml: "), "{line}");
@@ -46,7 +50,10 @@ fn code_that_cannot_be_loaded_is_named() {
     plugin.file = folder.path().join("module.wasm");
 
     let line = refusal_of(plugin.clone());
-    assert!(line.contains("Unable to create Wasm plugin noop: Invalid path: "), "{line}");
+    assert!(
+        line.contains("Unable to create Wasm plugin noop: Invalid path: "),
+        "{line}"
+    );
 
     std::fs::write(&plugin.file, &whole[..whole.len() / 2]).unwrap();
     let line = refusal_of(plugin.clone());
@@ -54,7 +61,10 @@ fn code_that_cannot_be_loaded_is_named() {
 
     std::fs::write(&plugin.file, b"\0asm\x01\0\0\0").unwrap();
     let line = refusal_of(plugin);
-    assert!(line.contains("Missing or unknown Proxy-Wasm ABI version"), "{line}");
+    assert!(
+        line.contains("Missing or unknown Proxy-Wasm ABI version"),
+        "{line}"
+    );
 }
 
 #[test]
@@ -98,7 +108,10 @@ fn the_admin_interface_tells_what_there_is() {
     assert_eq!(server.admin("/nosuch").0, 404);
     assert_eq!(server.admin("/stats?filter=(").0, 400);
     let (status, text) = server.admin("/stats?filter=^server%5C.(live|concurrency)");
-    assert_eq!((status, text.as_str()), (200, "server.concurrency: 2\nserver.live: 1\n"));
+    assert_eq!(
+        (status, text.as_str()),
+        (200, "server.concurrency: 2\nserver.live: 1\n")
+    );
     let (_, runtimes) = server.admin("/runtimes");
     let runtimes: serde_json::Value = serde_json::from_str(&runtimes).unwrap();
     let names: Vec<&str> = runtimes
@@ -108,18 +121,32 @@ fn the_admin_interface_tells_what_there_is() {
         .map(|runtime| runtime["name"].as_str().unwrap())
         .collect();
     assert!(names.contains(&WASMTIME), "{names:?}");
-    assert!(server.log().contains("listening on 127.0.0.1:"), "{}", server.log());
+    assert!(
+        server.log().contains("listening on 127.0.0.1:"),
+        "{}",
+        server.log()
+    );
 }
 
 #[test]
 fn the_example_is_valid() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_enginebay"))
-        .args(["serve", "-c", "examples/configs/add_header.yaml", "--mode", "validate"])
+        .args([
+            "serve",
+            "-c",
+            "examples/configs/add_header.yaml",
+            "--mode",
+            "validate",
+        ])
         .current_dir(root)
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert_eq!(
         String::from_utf8_lossy(&output.stdout),
         "configuration 'examples/configs/add_header.yaml' OK\n"

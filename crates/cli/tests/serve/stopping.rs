@@ -43,7 +43,11 @@ async fn requests_that_take_too_long_are_cut() {
     let body = client.start(get("/flood?1073741824")).await.unwrap();
     server.terminate();
     assert_eq!(server.ended(), Some(0), "{}", server.log());
-    assert!(server.log().contains("cut after the drain timeout"), "{}", server.log());
+    assert!(
+        server.log().contains("cut after the drain timeout"),
+        "{}",
+        server.log()
+    );
     drop(body);
 }
 

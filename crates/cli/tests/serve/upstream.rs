@@ -80,7 +80,10 @@ fn describe(request: &Request<Incoming>) -> String {
 async fn with_trailers(request: Request<Incoming>) -> ReplyBody {
     let trailers = request.into_body().collect().await.unwrap().trailers().cloned();
     let (sender, receiver) = mpsc::channel(2);
-    sender.send(Frame::data(Bytes::from_static(b"data"))).await.unwrap();
+    sender
+        .send(Frame::data(Bytes::from_static(b"data")))
+        .await
+        .unwrap();
     let mut all: HeaderMap = trailers.unwrap_or_default();
     all.insert("x-own", HeaderValue::from_static("1"));
     sender.send(Frame::trailers(all)).await.unwrap();

@@ -6,7 +6,8 @@ use enginebay_host::abi::MapType;
 
 use crate::fixture::{Bay, Guest, OUT, Stream, call, on_each, status};
 
-const [AT, LEN]: [u32; 2] = OUT;
+const AT: u32 = OUT[0];
+const LEN: u32 = OUT[1];
 
 /// Every function that allocates, with arguments that make it.
 fn allocating(guest: &mut Guest) -> Vec<String> {
@@ -30,7 +31,7 @@ fn after(steps: &str) -> String {
 #[test]
 fn no_memory() {
     on_each(|bay| {
-        for nowhere in ["(i32.const 0)", "(i32.const -1)", "(i32.const 262143)", "(i32.const 262144)"] {
+        for nowhere in ["(i32.const 0)", "(i32.const -1)", "(i32.const 262144)"] {
             let mut guest = Guest::new();
             let steps = allocating(&mut guest);
             guest.allocator = nowhere.to_owned();
@@ -77,8 +78,13 @@ fn one_that_traps_ends_the_callback() {
         }
         let mut guest = Guest::new();
         let steps = allocating(&mut guest);
-        guest.allocator = "(call $proxy_log (i32.const 2) (i32.const 1024) (i32.const 6)) (call $proc_exit)".to_owned();
-        let failure = bay.run(&guest.on_request(&steps), Stream::plain()).result.unwrap_err();
+        guest.allocator =
+            "(call $proc_exit (call $proxy_log (i32.const 2) (i32.const 1024) (i32.const 6))) (unreachable)"
+                .to_owned();
+        let failure = bay
+            .run(&guest.on_request(&steps), Stream::plain())
+            .result
+            .unwrap_err();
         assert_eq!(failure.trap().unwrap().kind(), TrapKind::Exit(0));
     });
 }
@@ -112,7 +118,12 @@ fn one_that_grows_memory() {
 }
 
 /// What a guest reads of the header `accept` while its allocator does this.
-fn read_while(bay: &Bay, function: &str, stream: Stream, steps: impl Fn(&mut Guest) -> String) -> Vec<String> {
+fn read_while(
+    bay: &Bay,
+    function: &str,
+    stream: Stream,
+    steps: impl Fn(&mut Guest) -> String,
+) -> Vec<String> {
     let mut guest = Guest::new();
     let [accept, len] = guest.put("accept");
     let read = match function {
@@ -131,7 +142,10 @@ fn one_that_changes_the_header_map_that_is_copied() {
         let one_value = |guest: &mut Guest, function: &str, value: &str| {
             let [name, name_len] = guest.put("accept");
             let [value, value_len] = guest.put(value);
-            format!("(drop {})", call(function, &[0, name, name_len, value, value_len]))
+            format!(
+                "(drop {})",
+                call(function, &[0, name, name_len, value, value_len])
+            )
         };
         let set_pairs = |guest: &mut Guest, headers: &[(&str, &str)]| {
             let headers = headers.iter().copied();
@@ -140,7 +154,8 @@ fn one_that_changes_the_header_map_that_is_copied() {
         };
         let refused = ["10", "0", "0"];
         for function in ["proxy_get_header_map_value", "proxy_get_header_map_pairs"] {
-            let stream = || Stream::default().map(MapType::HttpRequestHeaders, &[("accept", "abc"), ("x", "yz")]);
+            let stream =
+                || Stream::default().map(MapType::HttpRequestHeaders, &[("accept", "abc"), ("x", "yz")]);
             for value in ["", "longer", "a"] {
                 let steps = |guest: &mut Guest| one_value(guest, "proxy_replace_header_map_value", value);
                 assert_eq!(read_while(bay, function, stream(), steps), refused);

@@ -81,9 +81,7 @@ fn properties() {
         let mut guest = roomy(2);
         let [path, path_len] = guest.put("path");
         let most = MAX_PROPERTY_SIZE as u32;
-        let set = |path, path_len, value_len| {
-            status("proxy_set_property", &[path, path_len, MIB, value_len])
-        };
+        let set = |path, path_len, value_len| status("proxy_set_property", &[path, path_len, MIB, value_len]);
         let steps = [
             set(path, path_len, most - path_len),
             set(path, path_len, most - path_len + 1),
@@ -161,8 +159,14 @@ fn headers() {
             status("proxy_set_header_map_pairs", &[0, over[0], over[1]]),
             status("proxy_set_header_map_pairs", &[0, full[0], full[1]]),
             add.clone(),
-            status("proxy_send_local_response", &[200, 0, 0, 0, 0, full[0], full[1], 0]),
-            status("proxy_send_local_response", &[200, 0, 0, 0, 0, over[0], over[1], 0]),
+            status(
+                "proxy_send_local_response",
+                &[200, 0, 0, 0, 0, full[0], full[1], 0],
+            ),
+            status(
+                "proxy_send_local_response",
+                &[200, 0, 0, 0, 0, over[0], over[1], 0],
+            ),
         ];
         bay.platform.clear();
         let Run { vm, id, .. } = bay.run(&guest.on_request(&steps), Stream::plain());

@@ -5,7 +5,8 @@ use enginebay_host::abi::BufferType;
 use crate::fixture::{Guest, OUT, Run, Stream, on_each, status};
 
 const MAX: u32 = u32::MAX;
-const [AT, LEN]: [u32; 2] = OUT;
+const AT: u32 = OUT[0];
+const LEN: u32 = OUT[1];
 
 /// Reads a part and reports status and bytes.
 fn read(buffer: u32, start: u32, max: u32) -> String {
@@ -108,7 +109,16 @@ fn configurations() {
             // They can't be changed.
             status("proxy_set_buffer_bytes", &[7, 0, 0, value, size]),
         ]);
-        let seen = ["0", "vm configuration", "0", "plugin", "0", "configuration", "0", ""];
+        let seen = [
+            "0",
+            "vm configuration",
+            "0",
+            "plugin",
+            "0",
+            "configuration",
+            "0",
+            "",
+        ];
         let reports = bay.reports(&guest);
         assert_eq!(reports[..8], seen);
         assert_eq!(reports[8..16], seen);

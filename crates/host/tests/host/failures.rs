@@ -81,7 +81,10 @@ fn every_kind_of_trap_is_named() {
     on_each_with(limits, |bay| {
         for (body, kind) in [
             ("(drop (i32.load (i32.const -4)))", TrapKind::MemoryOutOfBounds),
-            ("(drop (i32.div_u (i32.const 1) (i32.const 0)))", TrapKind::Arithmetic),
+            (
+                "(drop (i32.div_u (i32.const 1) (i32.const 0)))",
+                TrapKind::Arithmetic,
+            ),
             ("(call $deep)", TrapKind::StackOverflow),
             ("(loop $l (br $l))", TrapKind::Interrupted),
             ("(call $proc_exit (i32.const 3))", TrapKind::Exit(3)),
@@ -107,7 +110,9 @@ fn a_defect_of_the_embedder_is_a_failure_of_the_vm_alone() {
         let failure = result.unwrap_err();
         assert_eq!(failure.trap().unwrap().kind(), TrapKind::HostError);
         assert!(
-            failure.to_string().contains("a host function panicked: the embedder's own defect"),
+            failure
+                .to_string()
+                .contains("a host function panicked: the embedder's own defect"),
             "{failure}"
         );
         // Nothing stays borrowed.
@@ -176,8 +181,15 @@ fn contexts_that_wait_for_proxy_done_go_when_the_vm_fails() {
 fn a_stream_may_look_at_the_vm_when_it_goes() {
     on_each(|bay| {
         let guest = Guest::new()
-            .returning("proxy_on_done", "", "(i32.eq (local.get $context_id) (i32.const 2))")
-            .on("proxy_on_context_create", "(if (i32.eq (local.get $context_id) (i32.const 5)) (then unreachable))");
+            .returning(
+                "proxy_on_done",
+                "",
+                "(i32.eq (local.get $context_id) (i32.const 2))",
+            )
+            .on(
+                "proxy_on_context_create",
+                "(if (i32.eq (local.get $context_id) (i32.const 5)) (then unreachable))",
+            );
         let (vm, root) = bay.started(&guest);
         let vm = Rc::new(vm);
         let seen = Rc::new(Cell::new(0));
@@ -226,7 +238,10 @@ fn a_log_that_calls_the_vm_fails_it_and_nothing_else() {
             assert_eq!(vm.stream(id).unwrap().request_body(), "hello");
             assert_eq!(vm.memory_size(), 0);
             let failure = vm.on_log(id).unwrap_err();
-            assert!(failure.to_string().contains("while a callback of it was running"), "{failure}");
+            assert!(
+                failure.to_string().contains("while a callback of it was running"),
+                "{failure}"
+            );
         }));
         let _ = vm.on_request_headers(id, 0, true);
         *bay.platform.on_log.borrow_mut() = None;

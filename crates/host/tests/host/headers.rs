@@ -4,7 +4,8 @@ use enginebay_host::abi::{MapType, pairs};
 
 use crate::fixture::{Guest, OUT, Run, Stream, on_each, status};
 
-const [AT, LEN]: [u32; 2] = OUT;
+const AT: u32 = OUT[0];
+const LEN: u32 = OUT[1];
 
 fn get(guest: &mut Guest, map: u32, name: &str) -> String {
     let [key, size] = guest.put(name);
@@ -58,7 +59,9 @@ fn single_values() {
         let (reports, headers, modified) = change(bay, guest, &steps);
         assert_eq!(
             reports,
-            ["0", "a", "0", "a", "0", "/", "0", "", "1", "1", "1", "2", "2", "2", "2"]
+            [
+                "0", "a", "0", "a", "0", "/", "0", "", "1", "1", "1", "2", "2", "2", "2"
+            ]
         );
         assert_eq!(headers, owned(&PLAIN));
         assert!(!modified);
@@ -69,7 +72,8 @@ fn single_values() {
 fn whole_maps() {
     on_each(|bay| {
         let pairs_of = |map| status("proxy_get_header_map_pairs", &[map, AT, LEN]) + "(call $out)";
-        let size_of = |map| status("proxy_get_header_map_size", &[map, AT]) + "(call $n (i32.load (i32.const 8)))";
+        let size_of =
+            |map| status("proxy_get_header_map_size", &[map, AT]) + "(call $n (i32.load (i32.const 8)))";
         let steps = [
             pairs_of(0),
             size_of(0),
@@ -85,7 +89,9 @@ fn whole_maps() {
         let stream = Stream::plain().map(MapType::HttpRequestTrailers, &[]);
         let reports = bay.reports_with(&Guest::new().on_request(&steps), stream);
         let encoded = String::from_utf8(pairs::encode(PLAIN).unwrap()).unwrap();
-        let expected = ["0", &encoded, "0", "27", "0", "", "0", "0", "0", "0", "", "2", "2", "2"];
+        let expected = [
+            "0", &encoded, "0", "27", "0", "", "0", "0", "0", "0", "", "2", "2", "2",
+        ];
         assert_eq!(reports, expected);
     });
 }
@@ -263,9 +269,9 @@ fn names_and_values_that_cannot_be_sent() {
 #[test]
 fn each_map_is_its_own() {
     on_each(|bay| {
-        let stream = MapType::ALL
-            .iter()
-            .fold(Stream::default(), |stream, map| stream.map(*map, &[("n", map.name())]));
+        let stream = MapType::ALL.iter().fold(Stream::default(), |stream, map| {
+            stream.map(*map, &[("n", map.name())])
+        });
         let mut guest = Guest::new();
         let steps: Vec<_> = (0..8)
             .map(|map| get(&mut guest, map, "n") + "(call $out)")

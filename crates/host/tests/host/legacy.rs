@@ -4,7 +4,8 @@ use enginebay_host::abi::{AbiVersion, StreamType};
 
 use crate::fixture::{Guest, OUT, Run, Stream, on_each, status};
 
-const [AT, LEN]: [u32; 2] = OUT;
+const AT: u32 = OUT[0];
+const LEN: u32 = OUT[1];
 
 #[test]
 fn headers_callbacks_have_two_parameters() {
@@ -34,7 +35,8 @@ fn a_missing_header_is_an_empty_one() {
             let mut guest = Guest::of(version);
             let [key, size] = guest.put("missing");
             let get = |map| status("proxy_get_header_map_value", &[map, key, size, AT, LEN]);
-            let dirty = "(i32.store (i32.const 8) (i32.const 3)) (i32.store (i32.const 12) (i32.const 3))".to_owned();
+            let dirty =
+                "(i32.store (i32.const 8) (i32.const 3)) (i32.store (i32.const 12) (i32.const 3))".to_owned();
             let guest = guest
                 .on_request(&[dirty, get(0), get(2)])
                 .on("proxy_on_log", get(2));

@@ -40,9 +40,7 @@ fn initialisation_that_traps() {
             assert_eq!(failure.function(), Some(export));
             assert_eq!(failure.trap().unwrap().kind(), TrapKind::Unreachable);
         }
-        let guest = Guest::new()
-            .on("_initialize", "")
-            .on("main", "(unreachable)");
+        let guest = Guest::new().on("_initialize", "").on("main", "(unreachable)");
         assert_eq!(bay.try_vm(&guest).err().unwrap().function(), Some("main"));
         // The module's own start function runs earlier.
         let guest = Guest::new().and("(func $first (unreachable)) (start $first)");
@@ -80,7 +78,22 @@ fn host_functions_work_during_initialisation() {
         assert_eq!(
             bay.platform.reports(),
             [
-                "0", "1", "10", "0", "KEY=value", "1", "2", "2", "2", "1", "1", "1", "1", "1", "12", "2"
+                "0",
+                "1",
+                "10",
+                "0",
+                "KEY=value",
+                "1",
+                "2",
+                "2",
+                "2",
+                "1",
+                "1",
+                "1",
+                "1",
+                "1",
+                "12",
+                "2"
             ]
         );
         assert_eq!(bay.platform.lines()[0], "wasm log my_vm: 0");
@@ -91,7 +104,8 @@ fn host_functions_work_during_initialisation() {
 fn ids_and_arguments() {
     on_each(|bay| {
         let ids = "(call $n (local.get $context_id)) (call $n (local.get $parent_context_id))";
-        let sizes = |size: &str| format!("(call $n (local.get $plugin_context_id)) (call $n (local.get ${size}))");
+        let sizes =
+            |size: &str| format!("(call $n (local.get $plugin_context_id)) (call $n (local.get ${size}))");
         let guest = Guest::new()
             .on("proxy_on_context_create", ids)
             .on("proxy_on_vm_start", sizes("vm_configuration_size"))
@@ -182,7 +196,10 @@ fn a_context_that_waits_for_proxy_done() {
             status("proxy_done", &[]),
         ];
         let guest = Guest::new()
-            .on("proxy_on_delete", "(call $n (i32.add (i32.const 100) (local.get $context_id)))")
+            .on(
+                "proxy_on_delete",
+                "(call $n (i32.add (i32.const 100) (local.get $context_id)))",
+            )
             .returning(
                 "proxy_on_done",
                 // Not yet: nobody waits for it.
@@ -218,10 +235,16 @@ fn callbacks_that_are_not_there() {
     on_each(|bay| {
         let (vm, root) = bay.started(&Guest::new());
         let stream = vm.create_stream(root, Stream::plain()).unwrap();
-        assert_eq!(vm.on_request_headers(stream, 1, false).unwrap().name(), "CONTINUE");
+        assert_eq!(
+            vm.on_request_headers(stream, 1, false).unwrap().name(),
+            "CONTINUE"
+        );
         assert_eq!(vm.on_request_body(stream, 1, false).unwrap().name(), "CONTINUE");
         assert_eq!(vm.on_request_trailers(stream, 1).unwrap().name(), "CONTINUE");
-        assert_eq!(vm.on_response_headers(stream, 1, false).unwrap().name(), "CONTINUE");
+        assert_eq!(
+            vm.on_response_headers(stream, 1, false).unwrap().name(),
+            "CONTINUE"
+        );
         assert_eq!(vm.on_response_body(stream, 1, false).unwrap().name(), "CONTINUE");
         assert_eq!(vm.on_response_trailers(stream, 1).unwrap().name(), "CONTINUE");
         vm.on_log(stream).unwrap();
@@ -273,7 +296,10 @@ fn stream_callbacks_get_their_arguments_and_give_their_results() {
             for result in [0, 1, 2, 3, 4, 5, 0xffff_ffff_usize] {
                 let at = result.min(5);
                 bay.platform.clear();
-                assert_eq!(vm.on_request_headers(stream, result, true).unwrap().name(), headers[at]);
+                assert_eq!(
+                    vm.on_request_headers(stream, result, true).unwrap().name(),
+                    headers[at]
+                );
                 assert_eq!(bay.platform.reports(), [result.to_string().as_str(), "1"]);
                 bay.platform.clear();
                 assert_eq!(
@@ -282,10 +308,19 @@ fn stream_callbacks_get_their_arguments_and_give_their_results() {
                 );
                 assert_eq!(bay.platform.reports(), [result.to_string().as_str(), "0"]);
                 assert_eq!(vm.on_request_body(stream, result, true).unwrap().name(), body[at]);
-                assert_eq!(vm.on_response_body(stream, result, true).unwrap().name(), body[at]);
+                assert_eq!(
+                    vm.on_response_body(stream, result, true).unwrap().name(),
+                    body[at]
+                );
                 let at = at.min(2);
-                assert_eq!(vm.on_request_trailers(stream, result).unwrap().name(), trailers[at]);
-                assert_eq!(vm.on_response_trailers(stream, result).unwrap().name(), trailers[at]);
+                assert_eq!(
+                    vm.on_request_trailers(stream, result).unwrap().name(),
+                    trailers[at]
+                );
+                assert_eq!(
+                    vm.on_response_trailers(stream, result).unwrap().name(),
+                    trailers[at]
+                );
             }
         }
     });

@@ -59,9 +59,7 @@ fn abi_markers() {
         }
         // The newest that is known, wherever it stands.
         let older = r#"(func (export "proxy_abi_version_0_1_0"))"#;
-        let program = bay
-            .load(&module(&[ALLOCATOR, unknown, MARKER, older]))
-            .unwrap();
+        let program = bay.load(&module(&[ALLOCATOR, unknown, MARKER, older])).unwrap();
         assert_eq!(program.abi_version(), AbiVersion::V0_2_1);
     });
 }
@@ -139,7 +137,8 @@ fn wrong_signatures() {
             "Failed to load Wasm module due to an import type mismatch: env.proxy_log, want: function (i32, i32) \
              -> i32, but host exports: function (i32, i32, i32) -> i32"
         );
-        let callback = r#"(func (export "proxy_on_request_headers") (param i32 i32) (result i32) (i32.const 0))"#;
+        let callback =
+            r#"(func (export "proxy_on_request_headers") (param i32 i32) (result i32) (i32.const 0))"#;
         let (state, message) = refused(bay, &[MARKER, ALLOCATOR, callback]);
         assert_eq!(state, FailState::UnableToInitializeCode);
         assert_eq!(
@@ -154,7 +153,11 @@ fn wrong_signatures() {
         assert!(!program.has_callback(Callback::ProxyOnRequestBody));
         let (_, message) = refused(
             bay,
-            &[MARKER, ALLOCATOR, r#"(global (export "proxy_on_log") i32 (i32.const 0))"#],
+            &[
+                MARKER,
+                ALLOCATOR,
+                r#"(global (export "proxy_on_log") i32 (i32.const 0))"#,
+            ],
         );
         assert!(message.ends_with("the module exports: global"), "{message}");
     });

@@ -10,7 +10,9 @@ fn messages_and_their_levels() {
         let mut guest = Guest::new();
         let [at, len] = guest.put("hello");
         let [bad, bad_len] = guest.put(b"a\xffb");
-        let mut steps: Vec<_> = (0..=6).map(|level| status("proxy_log", &[level, at, len])).collect();
+        let mut steps: Vec<_> = (0..=6)
+            .map(|level| status("proxy_log", &[level, at, len]))
+            .collect();
         steps.push(status("proxy_log", &[u32::MAX, at, len]));
         steps.push(status("proxy_log", &[3, bad, bad_len]));
         steps.push(status("proxy_log", &[3, 0, 0]));
@@ -21,7 +23,12 @@ fn messages_and_their_levels() {
             bay.reports(&guest),
             ["hello", "0", "0", "0", "0", "0", "0", "2", "2", "0", "0", "2"]
         );
-        for level in [LogLevel::Debug, LogLevel::Info, LogLevel::Error, LogLevel::Critical] {
+        for level in [
+            LogLevel::Debug,
+            LogLevel::Info,
+            LogLevel::Error,
+            LogLevel::Critical,
+        ] {
             assert_eq!(bay.logged(level), ["hello"]);
         }
         assert_eq!(bay.logged(LogLevel::Warn), ["hello", "a\u{fffd}b", ""]);
@@ -45,7 +52,9 @@ fn what_is_below_the_level_is_not_logged_and_still_checked() {
                 (then unreachable))"
                 .to_owned(),
         ];
-        bay.run(&guest.on_request(&steps), Stream::plain()).result.unwrap();
+        bay.run(&guest.on_request(&steps), Stream::plain())
+            .result
+            .unwrap();
         assert_eq!(bay.logged(LogLevel::Warn), ["hello", "hel"]);
         assert_eq!(bay.platform.lines().len(), 2);
     });
@@ -69,7 +78,10 @@ fn lines_are_those_of_envoy() {
 #[test]
 fn time() {
     on_each(|bay| {
-        let [low, high] = [TestPlatform::REALTIME as u32, (TestPlatform::REALTIME >> 32) as u32];
+        let [low, high] = [
+            TestPlatform::REALTIME as u32,
+            (TestPlatform::REALTIME >> 32) as u32,
+        ];
         let steps = [
             status("proxy_get_current_time_nanoseconds", &[16]),
             "(call $n (i32.load (i32.const 16))) (call $n (i32.load (i32.const 20)))".to_owned(),

@@ -37,7 +37,7 @@ fn valid(guest: &mut Guest, def: &FunctionDef) -> Vec<u32> {
 fn expected(def: &FunctionDef, param: &str, value: u32) -> u32 {
     match (def.name, param) {
         // These are no sizes of memory: an end that is no 32-bit number, and parts beyond the end.
-        ("proxy_get_buffer_bytes", "start") if value == u32::MAX => 2,
+        ("proxy_get_buffer_bytes", "start" | "max_size") if value >= u32::MAX - 3 => 2,
         ("proxy_get_buffer_bytes", "start" | "max_size") | ("proxy_set_buffer_bytes", "start" | "size") => 0,
         // Not here yet.
         (name, _) if UNAVAILABLE.iter().any(|part| name.contains(part)) => 12,
@@ -63,15 +63,16 @@ fn check(version: AbiVersion, wasi: &'static str) {
         let mut steps = String::new();
         let mut cases = Vec::new();
         for def in functions_of(version).filter(|def| def.result.is_some()) {
+            let valid = valid(&mut guest, def);
             for (at, param) in def.params.iter().enumerate() {
+                // One byte before the end is there, and is too few for any of them.
                 let bad = match param {
                     Param::Ptr => &[u32::MAX, u32::MAX - 3, 1 << 31, end + 1, end - 1][..],
                     Param::Size => &[u32::MAX, u32::MAX - 3, 1 << 31, end + 1],
                     _ => continue,
                 };
                 for value in bad {
-                    // One byte before the end: enough for a text of one byte and not for what these have.
-                    let mut args = valid(&mut guest, def);
+                    let mut args = valid.clone();
                     args[at] = *value;
                     steps += &status(def.name, &args);
                     let param = def.param_names[at];

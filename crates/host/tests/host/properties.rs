@@ -2,7 +2,8 @@
 
 use crate::fixture::{Guest, OUT, Run, Stream, on_each, status};
 
-const [AT, LEN]: [u32; 2] = OUT;
+const AT: u32 = OUT[0];
+const LEN: u32 = OUT[1];
 
 fn get(guest: &mut Guest, path: &str) -> String {
     let [path, size] = guest.put(path);
@@ -14,7 +15,13 @@ fn what_the_host_knows_itself() {
     on_each(|bay| {
         let mut guest = Guest::new();
         let mut steps = String::new();
-        for path in ["plugin_name", "plugin_root_id", "plugin_vm_id", "node\0id", "node\0id\0"] {
+        for path in [
+            "plugin_name",
+            "plugin_root_id",
+            "plugin_vm_id",
+            "node\0id",
+            "node\0id\0",
+        ] {
             steps += &(get(&mut guest, path) + "(call $out)");
         }
         for path in ["", "\0", "plugin_name\0x", "plugin", "node", "missing\0path"] {
@@ -23,7 +30,21 @@ fn what_the_host_knows_itself() {
         let guest = guest.on("proxy_on_configure", steps.clone()).on_request(&[steps]);
         let reports = bay.reports(&guest);
         let expected = [
-            "0", "my_plugin", "0", "my_root", "0", "my_vm", "0", "my_node", "0", "my_node", "3", "1", "1", "1", "1",
+            "0",
+            "my_plugin",
+            "0",
+            "my_root",
+            "0",
+            "my_vm",
+            "0",
+            "my_node",
+            "0",
+            "my_node",
+            "3",
+            "1",
+            "1",
+            "1",
+            "1",
             "1",
         ];
         assert_eq!(reports[..16], expected);
@@ -55,7 +76,9 @@ fn properties_of_the_stream() {
         ];
         let guest = guest.on("proxy_on_configure", set).on_request(&steps);
         let mut stream = Stream::plain();
-        stream.properties.insert(b"request\0path".to_vec(), b"/x".to_vec());
+        stream
+            .properties
+            .insert(b"request\0path".to_vec(), b"/x".to_vec());
         let Run { vm, id, .. } = bay.run(&guest, stream);
         assert_eq!(
             bay.platform.reports(),

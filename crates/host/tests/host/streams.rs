@@ -40,7 +40,14 @@ fn a_local_response_stops_the_stream_whatever_the_callback_returns() {
         let [headers, headers_len] = guest.put(pairs::encode([("X-Why", "so"), ("x-why", "")]).unwrap());
         let send = |grpc| {
             let args = [
-                999, details, details_len, body, body_len, headers, headers_len, grpc,
+                999,
+                details,
+                details_len,
+                body,
+                body_len,
+                headers,
+                headers_len,
+                grpc,
             ];
             status("proxy_send_local_response", &args)
         };
@@ -101,9 +108,7 @@ fn a_local_response_that_is_none() {
         let [bad, bad_len] = guest.put(pairs::encode([("a b", "")]).unwrap());
         let send = |headers, len| status("proxy_send_local_response", &[200, 0, 0, 0, 0, headers, len, 0]);
         let steps = [send(bad, bad_len), send(bad, bad_len - 1)];
-        let guest = guest
-            .on("proxy_on_configure", send(0, 0))
-            .on_request(&steps);
+        let guest = guest.on("proxy_on_configure", send(0, 0)).on_request(&steps);
         let Run { vm, id, result } = bay.run(&guest, Stream::plain());
         assert_eq!(bay.platform.reports(), ["2", "2", "2"]);
         assert_eq!(result.unwrap().name(), "CONTINUE");

@@ -36,7 +36,8 @@ fn they_say_so_by_name_and_return_unimplemented() {
         let steps: Vec<_> = functions.iter().map(wild).collect();
         let guest = Guest::new().on_request(&steps);
         assert_eq!(bay.reports(&guest), vec!["12"; functions.len()]);
-        let expected = functions.map(|f| format!("{f} is not available in this host: returning UNIMPLEMENTED"));
+        let expected =
+            functions.map(|f| format!("{f} is not available in this host: returning UNIMPLEMENTED"));
         assert_eq!(bay.logged(LogLevel::Error), expected);
     });
 }

@@ -55,7 +55,10 @@ fn writing() {
             write(1, &["", ""]),
         ];
         let reports = bay.reports(&guest.on_request(&steps));
-        assert_eq!(reports, ["0", "4", "0", "7", "0", "10", "0", "1", "0", "0", "0", "0"]);
+        assert_eq!(
+            reports,
+            ["0", "4", "0", "7", "0", "10", "0", "1", "0", "0", "0", "0"]
+        );
         assert_eq!(bay.logged(LogLevel::Info), ["out", "no newline", ""]);
         assert_eq!(bay.logged(LogLevel::Error), ["error\n"]);
     });
@@ -124,7 +127,16 @@ fn environment_and_arguments() {
         let reports = bay.reports(&guest.on_request(&steps));
         assert_eq!(
             reports,
-            ["0", "3", "23", "0", "512", "516", "523", "A=1\0EMPTY=\0B=two words\0"]
+            [
+                "0",
+                "3",
+                "23",
+                "0",
+                "512",
+                "516",
+                "523",
+                "A=1\0EMPTY=\0B=two words\0"
+            ]
         );
     });
 }
@@ -150,8 +162,8 @@ fn clocks() {
         let high = (TestPlatform::REALTIME >> 32).to_string();
         let monotonic = TestPlatform::MONOTONIC.to_string();
         let expected = [
-            "0", &low, &high, "0", &monotonic, "0", NOTSUP, NOTSUP, NOTSUP, NOTSUP, "0", "1", "0", "0", "1", "0",
-            NOTSUP, NOTSUP,
+            "0", &low, &high, "0", &monotonic, "0", NOTSUP, NOTSUP, NOTSUP, NOTSUP, "0", "1", "0", "0", "1",
+            "0", NOTSUP, NOTSUP,
         ];
         assert_eq!(bay.reports(&guest.on_request(&steps)), expected);
     });
@@ -187,7 +199,10 @@ fn leaving_is_a_trap() {
     on_both(|bay, guest| {
         let exit = "(call $proc_exit (i32.const 42)) (call $n (i32.const 1))";
         let failure = bay
-            .run(&guest.clone().on("proxy_on_request_headers", exit), Stream::plain())
+            .run(
+                &guest.clone().on("proxy_on_request_headers", exit),
+                Stream::plain(),
+            )
             .result
             .unwrap_err();
         assert_eq!(failure.state(), FailState::RuntimeError);
@@ -239,8 +254,8 @@ fn descriptors() {
             "(call $emscripten_notify_memory_growth (i32.const 0))".to_owned(),
         ];
         let expected = [
-            "0", "0", "0", "64", "0", "0", "0", "0", BADF, BADF, BADF, BADF, NOSYS, "0", "0", BADF, BADF, BADF, NOSYS,
-            NOSYS, "0", "1", "0",
+            "0", "0", "0", "64", "0", "0", "0", "0", BADF, BADF, BADF, BADF, NOSYS, "0", "0", BADF, BADF,
+            BADF, NOSYS, NOSYS, "0", "1", "0",
         ];
         assert_eq!(bay.reports(&guest.on_request(&steps)), expected);
     });

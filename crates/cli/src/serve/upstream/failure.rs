@@ -38,10 +38,7 @@ impl Failure {
                 reset!("remote connection failure"),
             ),
             Failure::ConnectTimeout => (StatusCode::SERVICE_UNAVAILABLE, reset!("connection timeout")),
-            Failure::Terminated => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                reset!("connection termination"),
-            ),
+            Failure::Terminated => (StatusCode::SERVICE_UNAVAILABLE, reset!("connection termination")),
             Failure::Protocol => (StatusCode::BAD_GATEWAY, reset!("protocol error")),
             Failure::Timeout => (StatusCode::GATEWAY_TIMEOUT, "upstream request timeout"),
         };

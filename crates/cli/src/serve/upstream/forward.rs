@@ -51,8 +51,7 @@ pub(in crate::serve) fn forward(
             .await
         };
         let (response, lease) = sent?;
-        let mut response =
-            response.map(|body| ReplyBody::Upstream(UpstreamBody::new(body, lease, deadline)));
+        let mut response = response.map(|body| ReplyBody::Upstream(UpstreamBody::new(body, lease, deadline)));
         headers::clean_response(response.headers_mut());
         let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         response

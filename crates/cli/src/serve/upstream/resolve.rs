@@ -60,9 +60,8 @@ mod tests {
 
     #[test]
     fn families_choose_addresses() {
-        let addresses = |texts: &[&str]| -> Vec<SocketAddr> {
-            texts.iter().map(|text| text.parse().unwrap()).collect()
-        };
+        let addresses =
+            |texts: &[&str]| -> Vec<SocketAddr> { texts.iter().map(|text| text.parse().unwrap()).collect() };
         let both = addresses(&["1.2.3.4:80", "[::1]:80"]);
         let v4 = addresses(&["1.2.3.4:80"]);
         let v6 = addresses(&["[::1]:80"]);
