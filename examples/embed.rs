@@ -13,20 +13,17 @@ use std::rc::Rc;
 use enginebay::abi::{MapType, Status};
 use enginebay::{Engines, HeaderMap, LocalResponse, Plugin, StdPlatform, StreamState};
 
-/// What the plugin sees of a request, and what it answers.
-#[derive(Default)]
-struct Request {
-    headers: HeaderMap,
-    answer: Option<LocalResponse>,
-}
+/// What the plugin sees of a request.
+struct Request(HeaderMap);
 
 impl StreamState for Request {
     fn headers(&mut self, map: MapType) -> Option<impl DerefMut<Target = HeaderMap>> {
-        (map == MapType::HttpRequestHeaders).then_some(&mut self.headers)
+        (map == MapType::HttpRequestHeaders).then_some(&mut self.0)
     }
 
     fn send_local_response(&mut self, response: LocalResponse) -> Status {
-        self.answer = Some(response);
+        let body = String::from_utf8_lossy(&response.body);
+        println!("answers {}: {}", response.status, body.trim());
         Status::Ok
     }
 }
@@ -34,47 +31,27 @@ impl StreamState for Request {
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
     let code = std::fs::read(args.next().ok_or("which plugin?")?)?;
-    let runtime = args
-        .next()
-        .unwrap_or_else(|| "envoy.wasm.runtime.wasmtime".to_owned());
+    let runtime = args.next();
+    let runtime = runtime.as_deref().unwrap_or("envoy.wasm.runtime.wasmtime");
 
-    let engine = Engines::new()?.get(&runtime)?;
+    let engine = Engines::new()?.get(runtime)?;
     let plugin = Plugin::new(&*engine, &code, Default::default(), Default::default())?;
     let running = plugin.start::<Request>(Rc::new(StdPlatform))?;
+    let vm = &running.vm;
 
     let mut headers = HeaderMap::new();
-    for (name, value) in [(":method", "GET"), (":path", "/"), (":authority", "example.org")] {
-        headers.add(name, value)?;
-    }
+    headers.add(":method", "GET")?;
+    headers.add(":path", "/")?;
     let count = headers.len();
-    let request = Request {
-        headers,
-        answer: None,
-    };
-    let id = running
-        .vm
-        .create_stream(running.root, request)
-        .map_err(|f| (*f).clone())?;
-    let action = running
-        .vm
-        .on_request_headers(id, count, true)
-        .map_err(|f| (*f).clone())?;
+    let stream = vm.create_stream(running.root, Request(headers));
+    let stream = stream.map_err(|failure| failure.to_string())?;
+    let action = vm.on_request_headers(stream, count, true);
+    println!("{}", action.map_err(|failure| failure.to_string())?);
 
-    println!("{action}");
-    let stream = running.vm.stream(id).ok_or("the stream is gone")?;
-    for (name, value) in stream.headers.iter() {
-        println!(
-            "{}: {}",
-            String::from_utf8_lossy(name),
-            String::from_utf8_lossy(value)
-        );
-    }
-    if let Some(answer) = &stream.answer {
-        println!(
-            "answered {}: {}",
-            answer.status,
-            String::from_utf8_lossy(&answer.body)
-        );
+    let request = vm.stream(stream).ok_or("the stream is gone")?;
+    for (name, value) in request.0.iter() {
+        let (name, value) = (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
+        println!("{name}: {value}");
     }
     Ok(())
 }

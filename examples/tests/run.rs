@@ -21,9 +21,9 @@ fn embed_prints_what_a_plugin_does() {
     for runtime in RUNTIMES {
         assert_eq!(
             embed("add_header", runtime),
-            "CONTINUE\n:method: GET\n:path: /\n:authority: example.org\nx-enginebay: hello\n"
+            "CONTINUE\n:method: GET\n:path: /\nx-enginebay: hello\n"
         );
-        assert!(embed("auth", runtime).ends_with("answered 403: forbidden\n\n"));
+        assert!(embed("auth", runtime).starts_with("answers 403: forbidden\n"));
     }
 }
 

@@ -130,8 +130,7 @@ impl<S: StreamState> Vm<S> {
             1,
         );
         self.state.starting.set(false);
-        // A `bool` of the C ABI, here and below: on native plugins only its lowest byte means something.
-        if started? as u8 == 0 {
+        if started? as u32 == 0 {
             return Err(self.refused(
                 FailState::StartFailed,
                 "Failed to start base Wasm: proxy_on_vm_start returned false",
@@ -144,7 +143,7 @@ impl<S: StreamState> Vm<S> {
             FailState::ConfigureFailed,
             1,
         )?;
-        if configured as u8 == 0 {
+        if configured as u32 == 0 {
             return Err(self.refused(
                 FailState::ConfigureFailed,
                 "Failed to configure base Wasm plugin: proxy_on_configure returned false",
@@ -278,7 +277,7 @@ impl<S: StreamState> Vm<S> {
         }
         let result = self.callback(Callback::ProxyOnDone, id.0, &[u64::from(id.0)], 1);
         match result {
-            Ok(done) if done as u8 == 0 => {
+            Ok(done) if done as u32 == 0 => {
                 if let Some(context) = self.state.contexts.borrow_mut().get_mut(id.0) {
                     context.pending_done = true;
                 }

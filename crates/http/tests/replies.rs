@@ -152,7 +152,7 @@ fn closing_a_stream() {
 }
 
 /// Sends a request through a plugin that runs this in its request headers callback.
-async fn changed(code: &str, request: Request<Body>) -> (common::Answer, Option<common::Seen>) {
+async fn changed(code: &str, request: Request<Body>) -> (common::Answer, Option<common::upstream::Seen>) {
     let wat = Wat::default().on("request_headers", &format!("{code} (i32.const 0)"));
     let proxy = Proxy::start(Mode::Local, [wat.quick()]);
     let answer = proxy.fetch(request).await;

@@ -60,10 +60,16 @@ impl hyper::service::Service<Request<Incoming>> for Gate {
     fn call(&self, mut request: Request<Incoming>) -> GateFuture {
         let active = self.connection.begin();
         let answer = match admit(&mut request) {
-            Err(response) => Answer::Own(Some(response)),
+            Err((status, text)) => {
+                let mut response = reply::fixed(status, text, request.method() == Method::HEAD);
+                response
+                    .headers_mut()
+                    .insert(CONNECTION, HeaderValue::from_static("close"));
+                Answer::Own(Some(response))
+            }
             Ok(()) => {
                 if let Some(info) = &self.info {
-                    request.extensions_mut().insert(info.clone());
+                    request.extensions_mut().insert(*info);
                 }
                 Answer::Chain(self.service.clone().call(request))
             }
@@ -75,31 +81,23 @@ impl hyper::service::Service<Request<Incoming>> for Gate {
     }
 }
 
-/// Makes a request what filters and upstreams expect, or answers it at once.
-fn admit(request: &mut Request<Incoming>) -> Result<(), Response<ReplyBody>> {
-    let head = request.method() == Method::HEAD;
-    let refuse = |status, text| {
-        let mut response = reply::fixed(status, text, head);
-        response
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
-        Err(response)
-    };
+/// Makes a request what filters and upstreams expect, or says what to refuse it with.
+fn admit(request: &mut Request<Incoming>) -> Result<(), (StatusCode, &'static str)> {
     if request.method() == Method::CONNECT {
-        return refuse(StatusCode::NOT_FOUND, "");
+        return Err((StatusCode::NOT_FOUND, ""));
     }
     if request.version() < Version::HTTP_2 {
         if request.version() < Version::HTTP_11 {
-            return refuse(StatusCode::UPGRADE_REQUIRED, "Upgrade Required");
+            return Err((StatusCode::UPGRADE_REQUIRED, "Upgrade Required"));
         }
         if headers::asks_for_upgrade(request.headers()) {
-            return refuse(StatusCode::FORBIDDEN, "");
+            return Err((StatusCode::FORBIDDEN, ""));
         }
         if request.uri().authority().is_some() {
             to_origin_form(request);
         }
         if !request.headers().contains_key(HOST) {
-            return refuse(StatusCode::BAD_REQUEST, "");
+            return Err((StatusCode::BAD_REQUEST, ""));
         }
     }
     headers::clean_request(request.headers_mut());

@@ -52,7 +52,6 @@ impl Router {
                 match cluster {
                     None => at_once(reply::fixed(StatusCode::SERVICE_UNAVAILABLE, "", head)),
                     Some(cluster) => {
-                        // The configuration has no such header, but a plugin can set it.
                         let sent = upstream::forward(cluster.clone(), to, request);
                         RouterFuture::Forward(Box::pin(async move {
                             let response = sent.await;

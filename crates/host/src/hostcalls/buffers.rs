@@ -98,13 +98,9 @@ fn buffer_type(number: u64) -> Result<BufferType, Stop> {
 
 /// The part of a buffer that a guest gets: what it asked for, cut to what is there.
 fn clamp(start: u64, max_size: u64, size: usize) -> Result<(usize, usize), Stop> {
-    // A guest's sizes are 32 bits wide, and so is the sum that must not overflow.
-    let end = start
-        .checked_add(max_size)
-        .filter(|end| *end <= u64::from(u32::MAX) || start == 0);
-    let Some(end) = end else {
-        return Err(Status::BadArgument.into());
-    };
+    // The sum is one of 64 bits, as on Envoy: a guest with 32-bit sizes may ask for "from here to the end" with the
+    // largest number there is.
+    let end = start.checked_add(max_size).ok_or(Status::BadArgument)?;
     let start = saturate(start).min(size);
     let end = saturate(end).min(size);
     Ok((start, end - start))

@@ -1,7 +1,7 @@
 //! Sections "HTTP streams" and "Stream" operations: going on, closing, answering.
 
 use bytes::Bytes;
-use enginebay_abi::{Status, StreamType, pairs};
+use enginebay_abi::{LogLevel, Status, StreamType, pairs};
 use enginebay_engine::HostError;
 
 use super::{Cx, Outcome, array, finish, status};
@@ -64,9 +64,19 @@ pub(super) fn send_local_response<S: StreamState>(
         if body.len() > LocalResponse::MAX_BODY {
             return Err(Status::BadArgument.into());
         }
-        let pairs = pairs::decode(memory.read(headers, headers_size)?).map_err(|_| Status::BadArgument)?;
+        // What a plugin refuses must not pass because of a bad header: the answer goes out without it, as on Envoy.
+        let pairs = pairs::decode(memory.read(headers, headers_size)?);
         let mut headers = HeaderMap::new();
-        headers.replace_all(pairs).map_err(Status::from)?;
+        let mut left_out = usize::from(pairs.is_err());
+        for (name, value) in pairs.into_iter().flatten() {
+            left_out += usize::from(headers.add(name, value).is_err());
+        }
+        if left_out > 0 {
+            state.log(
+                LogLevel::Warn,
+                "proxy_send_local_response: headers that can't be sent were left out of the response",
+            );
+        }
         let response = LocalResponse {
             status: code as u32,
             details: details[..details.len().min(LocalResponse::MAX_DETAILS)].to_vec(),

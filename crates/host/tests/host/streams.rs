@@ -1,6 +1,6 @@
 //! Going on, closing, answering.
 
-use enginebay_host::abi::{StreamType, pairs};
+use enginebay_host::abi::{LogLevel, StreamType, pairs};
 
 use crate::fixture::{Guest, OUT, Run, Stream, on_each, status};
 
@@ -102,17 +102,21 @@ fn a_stop_is_over_with_its_callback() {
 }
 
 #[test]
-fn a_local_response_that_is_none() {
+fn a_local_response_goes_out_without_its_bad_headers() {
     on_each(|bay| {
         let mut guest = Guest::new();
-        let [bad, bad_len] = guest.put(pairs::encode([("a b", "")]).unwrap());
+        let [bad, bad_len] = guest.put(pairs::encode([("a b", ""), ("c", "d")]).unwrap());
         let send = |headers, len| status("proxy_send_local_response", &[200, 0, 0, 0, 0, headers, len, 0]);
         let steps = [send(bad, bad_len), send(bad, bad_len - 1)];
         let guest = guest.on("proxy_on_configure", send(0, 0)).on_request(&steps);
         let Run { vm, id, result } = bay.run(&guest, Stream::plain());
-        assert_eq!(bay.platform.reports(), ["2", "2", "2"]);
-        assert_eq!(result.unwrap().name(), "CONTINUE");
-        assert!(vm.stream(id).unwrap().local.is_empty());
+        // A root context has nobody to answer.
+        assert_eq!(bay.platform.reports(), ["2", "0", "0"]);
+        assert_eq!(bay.platform.logged(LogLevel::Warn).len(), 2);
+        assert_eq!(result.unwrap().name(), "STOP_ALL_ITERATION_AND_WATERMARK");
+        let stream = vm.stream(id).unwrap();
+        let sent: Vec<usize> = stream.local.iter().map(|response| response.headers.len()).collect();
+        assert_eq!(sent, [1, 0]);
     });
 }
 

@@ -21,7 +21,7 @@ use http_body::Frame;
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
-pub use upstream::{Seen, Upstream};
+pub use upstream::Upstream;
 
 /// The names of the runtimes that are linked in.
 pub fn runtimes() -> Vec<&'static str> {
