@@ -43,10 +43,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     headers.add(":method", "GET")?;
     headers.add(":path", "/")?;
     let count = headers.len();
-    let stream = vm.create_stream(running.root, Request(headers));
-    let stream = stream.map_err(|failure| failure.to_string())?;
-    let action = vm.on_request_headers(stream, count, true);
-    println!("{}", action.map_err(|failure| failure.to_string())?);
+    let stream = vm.create_stream(running.root, Request(headers))?;
+    println!("{}", vm.on_request_headers(stream, count, true)?);
 
     let request = vm.stream(stream).ok_or("the stream is gone")?;
     for (name, value) in request.0.iter() {

@@ -145,9 +145,7 @@ impl Plugin {
     /// When there is no room for another instance, or the plugin traps or refuses its configuration.
     pub fn start<S: StreamState>(&self, platform: Rc<dyn Platform>) -> Result<Running<S>, Failure> {
         let vm = Vm::new(&self.0.program, &self.0.vm, platform)?;
-        let root = vm
-            .start_plugin(self.0.config.clone())
-            .map_err(|failure| (*failure).clone())?;
+        let root = vm.start_plugin(self.0.config.clone())?;
         Ok(Running {
             vm: Rc::new(vm),
             root,

@@ -1,6 +1,7 @@
 //! How a plugin fails.
 
 use std::fmt;
+use std::sync::Arc;
 
 use enginebay_engine::{ErrorKind, Trap};
 
@@ -45,9 +46,14 @@ impl fmt::Display for FailState {
 }
 
 /// Why a plugin could not be loaded, or why its VM is of no use any more.
+///
+/// Cheap to clone: a VM that failed gives the same failure to everybody who asks.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct Failure {
+#[error("{}", self.0.message)]
+pub struct Failure(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     state: FailState,
     message: String,
     function: Option<&'static str>,
@@ -57,12 +63,16 @@ pub struct Failure {
 impl Failure {
     /// A failure at this point; `message` is shown to people as it is.
     pub fn new(state: FailState, message: impl Into<String>) -> Self {
-        Failure {
+        Failure::with(state, message.into(), None, None)
+    }
+
+    fn with(state: FailState, message: String, function: Option<&'static str>, trap: Option<Trap>) -> Self {
+        Failure(Arc::new(Inner {
             state,
-            message: message.into(),
-            function: None,
-            trap: None,
-        }
+            message,
+            function,
+            trap,
+        }))
     }
 
     /// What an engine said when it was asked for a VM or a module.
@@ -75,10 +85,7 @@ impl Failure {
             ErrorKind::Instantiate => FailState::UnableToCloneVm,
             _ => FailState::UnableToInitializeCode,
         };
-        Failure {
-            trap: error.trap().cloned(),
-            ..Failure::new(state, error.to_string())
-        }
+        Failure::with(state, error.to_string(), None, error.trap().cloned())
     }
 
     pub(crate) fn trapped(state: FailState, function: &'static str, trap: Trap) -> Self {
@@ -89,26 +96,21 @@ impl Failure {
                 message += &format!("\n  {number}: {frame}");
             }
         }
-        Failure {
-            state,
-            message,
-            function: Some(function),
-            trap: Some(trap),
-        }
+        Failure::with(state, message, Some(function), Some(trap))
     }
 
     /// At what point it failed.
     pub fn state(&self) -> FailState {
-        self.state
+        self.0.state
     }
 
     /// The export that trapped, if one did.
     pub fn function(&self) -> Option<&'static str> {
-        self.function
+        self.0.function
     }
 
     /// The trap, if there was one.
     pub fn trap(&self) -> Option<&Trap> {
-        self.trap.as_ref()
+        self.0.trap.as_ref()
     }
 }

@@ -170,7 +170,7 @@ impl HeaderMap {
     /// # Errors
     /// As [`HeaderMap::add`].
     pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), HeaderError> {
-        let (name, value) = (name.as_ref(), value.as_ref());
+        let (name, value) = (self.alias(name.as_ref()), value.as_ref());
         let Some(first) = self.position(name) else {
             return self.add(name, value);
         };
@@ -198,7 +198,7 @@ impl HeaderMap {
 
     /// Takes out all headers of this name. Says whether there was one.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> bool {
-        let name = name.as_ref();
+        let name = self.alias(name.as_ref());
         let before = self.entries.len();
         self.retain(|entry_name| !entry_name.eq_ignore_ascii_case(name));
         let removed = self.entries.len() != before;
@@ -257,7 +257,7 @@ impl HeaderMap {
     }
 
     pub(crate) fn find(&self, name: &[u8]) -> Option<ValueRef> {
-        self.position(name).map(|position| {
+        self.position(self.alias(name)).map(|position| {
             let entry = self.entries[position];
             ValueRef {
                 start: entry.start + entry.name_len + 1,
@@ -273,6 +273,16 @@ impl HeaderMap {
         }
         let start = value.start as usize;
         self.bytes.get(start..start + value.len as usize)
+    }
+
+    /// `host` is another name of `:authority`, in a map that has that one, as on Envoy.
+    #[inline]
+    fn alias<'n>(&self, name: &'n [u8]) -> &'n [u8] {
+        match name.len() == 4 && name.eq_ignore_ascii_case(b"host") && self.position(b":authority").is_some()
+        {
+            true => b":authority",
+            false => name,
+        }
     }
 
     #[inline]
@@ -450,6 +460,18 @@ mod tests {
         assert!(!headers.remove("x"));
         assert_eq!(headers, map(&[(":path", "/"), ("accept", "longer than before")]));
         assert_eq!(headers.size(), 5 + 1 + 6 + 18);
+    }
+
+    #[test]
+    fn host_is_another_name_of_the_authority() {
+        let mut headers = map(&[(":authority", "a"), ("x", "1")]);
+        assert_eq!(headers.get("Host"), Some(&b"a"[..]));
+        headers.set("host", "b").unwrap();
+        assert_eq!(headers, map(&[(":authority", "b"), ("x", "1")]));
+        assert!(headers.remove("host"));
+        assert_eq!(headers.get("host"), None);
+        headers.set("host", "c").unwrap();
+        assert_eq!(headers, map(&[("x", "1"), ("host", "c")]));
     }
 
     #[test]

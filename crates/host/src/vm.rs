@@ -31,7 +31,7 @@ impl ContextId {
 pub struct Vm<S: StreamState> {
     state: Rc<VmState<S>>,
     instance: RefCell<Box<dyn Instance>>,
-    failure: RefCell<Option<Rc<Failure>>>,
+    failure: RefCell<Option<Failure>>,
 }
 
 impl<S: StreamState> Vm<S> {
@@ -57,11 +57,11 @@ impl<S: StreamState> Vm<S> {
             instance: RefCell::new(instance),
             failure: RefCell::new(None),
         };
-        vm.initialize().map_err(|failure| (*failure).clone())?;
+        vm.initialize()?;
         Ok(vm)
     }
 
-    fn initialize(&self) -> Result<(), Rc<Failure>> {
+    fn initialize(&self) -> Result<(), Failure> {
         let run = |export: Integration, args: &[u64]| match self.state.program.exports.integration(export) {
             Some(id) => self
                 .run(id, 0, args)
@@ -83,7 +83,7 @@ impl<S: StreamState> Vm<S> {
     }
 
     /// Why the VM failed, if it did.
-    pub fn failure(&self) -> Option<Rc<Failure>> {
+    pub fn failure(&self) -> Option<Failure> {
         self.failure.borrow().clone()
     }
 
@@ -106,7 +106,7 @@ impl<S: StreamState> Vm<S> {
     /// # Errors
     /// [`FailState::StartFailed`] or [`FailState::ConfigureFailed`] when one of them returned false or trapped;
     /// the VM has failed then.
-    pub fn start_plugin(&self, plugin: PluginConfig) -> Result<ContextId, Rc<Failure>> {
+    pub fn start_plugin(&self, plugin: PluginConfig) -> Result<ContextId, Failure> {
         self.check()?;
         let vm_size = self.state.config.configuration.len() as u64;
         let plugin_size = plugin.configuration.len() as u64;
@@ -157,7 +157,7 @@ impl<S: StreamState> Vm<S> {
     /// # Errors
     /// When the VM failed, or fails now.
     #[inline]
-    pub fn create_stream(&self, root: ContextId, state: S) -> Result<ContextId, Rc<Failure>> {
+    pub fn create_stream(&self, root: ContextId, state: S) -> Result<ContextId, Failure> {
         self.check()?;
         let id = self
             .state
@@ -204,7 +204,7 @@ impl<S: StreamState> Vm<S> {
         id: ContextId,
         headers: usize,
         end_of_stream: bool,
-    ) -> Result<FilterHeadersStatus, Rc<Failure>> {
+    ) -> Result<FilterHeadersStatus, Failure> {
         self.headers_callback(Callback::ProxyOnRequestHeaders, id, headers, end_of_stream)
     }
 
@@ -214,7 +214,7 @@ impl<S: StreamState> Vm<S> {
         id: ContextId,
         size: usize,
         end_of_stream: bool,
-    ) -> Result<FilterDataStatus, Rc<Failure>> {
+    ) -> Result<FilterDataStatus, Failure> {
         self.body_callback(Callback::ProxyOnRequestBody, id, size, end_of_stream)
     }
 
@@ -223,7 +223,7 @@ impl<S: StreamState> Vm<S> {
         &self,
         id: ContextId,
         trailers: usize,
-    ) -> Result<FilterTrailersStatus, Rc<Failure>> {
+    ) -> Result<FilterTrailersStatus, Failure> {
         self.trailers_callback(Callback::ProxyOnRequestTrailers, id, trailers)
     }
 
@@ -233,7 +233,7 @@ impl<S: StreamState> Vm<S> {
         id: ContextId,
         headers: usize,
         end_of_stream: bool,
-    ) -> Result<FilterHeadersStatus, Rc<Failure>> {
+    ) -> Result<FilterHeadersStatus, Failure> {
         self.headers_callback(Callback::ProxyOnResponseHeaders, id, headers, end_of_stream)
     }
 
@@ -243,7 +243,7 @@ impl<S: StreamState> Vm<S> {
         id: ContextId,
         size: usize,
         end_of_stream: bool,
-    ) -> Result<FilterDataStatus, Rc<Failure>> {
+    ) -> Result<FilterDataStatus, Failure> {
         self.body_callback(Callback::ProxyOnResponseBody, id, size, end_of_stream)
     }
 
@@ -252,12 +252,12 @@ impl<S: StreamState> Vm<S> {
         &self,
         id: ContextId,
         trailers: usize,
-    ) -> Result<FilterTrailersStatus, Rc<Failure>> {
+    ) -> Result<FilterTrailersStatus, Failure> {
         self.trailers_callback(Callback::ProxyOnResponseTrailers, id, trailers)
     }
 
     /// `proxy_on_log`: the stream is over, and its headers can still be read.
-    pub fn on_log(&self, id: ContextId) -> Result<(), Rc<Failure>> {
+    pub fn on_log(&self, id: ContextId) -> Result<(), Failure> {
         self.state.logging.set(true);
         let result = self.callback(Callback::ProxyOnLog, id.0, &[u64::from(id.0)], 0);
         self.state.logging.set(false);
@@ -269,7 +269,7 @@ impl<S: StreamState> Vm<S> {
     ///
     /// # Errors
     /// When the VM failed, or fails now. The context is gone in any case, then or when the VM fails later.
-    pub fn finish(&self, id: ContextId) -> Result<(), Rc<Failure>> {
+    pub fn finish(&self, id: ContextId) -> Result<(), Failure> {
         // A guest that is told twice of the end of a context, or of one it does not know, traps.
         let alive = |context: &Context<S>| !context.pending_done;
         if !self.state.contexts.borrow().get(id.0).is_some_and(alive) {
@@ -296,7 +296,7 @@ impl<S: StreamState> Vm<S> {
         self.remove(id.0);
     }
 
-    fn delete(&self, id: u32) -> Result<(), Rc<Failure>> {
+    fn delete(&self, id: u32) -> Result<(), Failure> {
         let result = self.callback(Callback::ProxyOnDelete, id, &[u64::from(id)], 0);
         self.remove(id);
         result.map(|_| ())
@@ -315,7 +315,7 @@ impl<S: StreamState> Vm<S> {
         id: ContextId,
         headers: usize,
         end_of_stream: bool,
-    ) -> Result<FilterHeadersStatus, Rc<Failure>> {
+    ) -> Result<FilterHeadersStatus, Failure> {
         let args = [u64::from(id.0), headers as u64, u64::from(end_of_stream)];
         let args = match self.state.abi() {
             AbiVersion::V0_1_0 => &args[..2],
@@ -340,7 +340,7 @@ impl<S: StreamState> Vm<S> {
         id: ContextId,
         size: usize,
         end_of_stream: bool,
-    ) -> Result<FilterDataStatus, Rc<Failure>> {
+    ) -> Result<FilterDataStatus, Failure> {
         let args = [u64::from(id.0), size as u64, u64::from(end_of_stream)];
         let result = self.callback(callback, id.0, &args, 0)?;
         if self.state.stop_iteration.get() {
@@ -354,7 +354,7 @@ impl<S: StreamState> Vm<S> {
         callback: Callback,
         id: ContextId,
         trailers: usize,
-    ) -> Result<FilterTrailersStatus, Rc<Failure>> {
+    ) -> Result<FilterTrailersStatus, Failure> {
         let result = self.callback(callback, id.0, &[u64::from(id.0), trailers as u64], 0)?;
         if self.state.stop_iteration.get() {
             return Ok(FilterTrailersStatus::StopIteration);
@@ -363,13 +363,7 @@ impl<S: StreamState> Vm<S> {
     }
 
     #[inline]
-    fn callback(
-        &self,
-        callback: Callback,
-        context: u32,
-        args: &[u64],
-        missing: u64,
-    ) -> Result<u64, Rc<Failure>> {
+    fn callback(&self, callback: Callback, context: u32, args: &[u64], missing: u64) -> Result<u64, Failure> {
         self.call_or(callback, context, args, FailState::RuntimeError, missing)
     }
 
@@ -382,7 +376,7 @@ impl<S: StreamState> Vm<S> {
         args: &[u64],
         state: FailState,
         missing: u64,
-    ) -> Result<u64, Rc<Failure>> {
+    ) -> Result<u64, Failure> {
         self.check()?;
         let Some(export) = self.state.program.exports.callback(callback) else {
             self.state.stop_iteration.set(false);
@@ -414,7 +408,7 @@ impl<S: StreamState> Vm<S> {
 
     /// Does what the callback asked for and could not have done while it ran.
     #[inline]
-    fn after_call(&self) -> Result<(), Rc<Failure>> {
+    fn after_call(&self) -> Result<(), Failure> {
         if self.state.done.borrow().is_empty() {
             return Ok(());
         }
@@ -422,7 +416,7 @@ impl<S: StreamState> Vm<S> {
     }
 
     #[cold]
-    fn delete_done(&self) -> Result<(), Rc<Failure>> {
+    fn delete_done(&self) -> Result<(), Failure> {
         let stop_iteration = self.state.stop_iteration.get();
         loop {
             let next = self.state.done.borrow_mut().pop();
@@ -436,7 +430,7 @@ impl<S: StreamState> Vm<S> {
     }
 
     #[inline]
-    fn check(&self) -> Result<(), Rc<Failure>> {
+    fn check(&self) -> Result<(), Failure> {
         match &*self.failure.borrow() {
             None => Ok(()),
             Some(failure) => Err(failure.clone()),
@@ -444,24 +438,20 @@ impl<S: StreamState> Vm<S> {
     }
 
     #[cold]
-    fn fail(&self, state: FailState, function: &'static str, trap: Trap) -> Rc<Failure> {
+    fn fail(&self, state: FailState, function: &'static str, trap: Trap) -> Failure {
         self.failed(Failure::trapped(state, function, trap))
     }
 
     #[cold]
-    fn refused(&self, state: FailState, message: &str) -> Rc<Failure> {
+    fn refused(&self, state: FailState, message: &str) -> Failure {
         self.failed(Failure::new(state, message))
     }
 
-    fn failed(&self, failure: Failure) -> Rc<Failure> {
+    fn failed(&self, failure: Failure) -> Failure {
         let message = failure.to_string();
         // Before anything of the embedder's runs: a log that calls the VM must find it failed. The first failure
         // stays, since somebody may have been told of it.
-        let failure = self
-            .failure
-            .borrow_mut()
-            .get_or_insert_with(|| Rc::new(failure))
-            .clone();
+        let failure = self.failure.borrow_mut().get_or_insert(failure).clone();
         self.state.log(LogLevel::Critical, &message);
         // No `proxy_done` will come for them, and their owner has finished them already.
         let orphans = self.state.contexts.borrow_mut().take_pending();

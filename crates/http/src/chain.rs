@@ -85,7 +85,7 @@ impl LocalChain {
     }
 
     /// For each plugin, why its VM failed, if it did.
-    pub fn failures(&self) -> Vec<Option<Rc<Failure>>> {
+    pub fn failures(&self) -> Vec<Option<Failure>> {
         self.0
             .filters
             .iter()

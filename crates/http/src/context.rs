@@ -144,7 +144,7 @@ impl StreamCx {
         &self,
         dir: Dir,
         index: usize,
-        callback: impl FnOnce(&Vm<Handle>, ContextId) -> Result<R, Rc<Failure>>,
+        callback: impl FnOnce(&Vm<Handle>, ContextId) -> Result<R, Failure>,
     ) -> Result<Option<R>, Stopped> {
         let vm = &self.chain.filters[index].running.vm;
         let Some(id) = self.context(index) else {

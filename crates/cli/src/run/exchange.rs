@@ -1,7 +1,6 @@
 //! Drives one request and its response through a plugin, in the order and with the pauses of Envoy.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -27,12 +26,12 @@ pub(super) struct Exchanged {
     pub(super) response: Option<Message>,
     pub(super) local_reply: Option<LocalReplySent>,
     pub(super) ending: Ending,
-    pub(super) failure: Option<Rc<Failure>>,
+    pub(super) failure: Option<Failure>,
 }
 
 /// Why a direction did not run to its end.
 enum Stop {
-    Failed(Rc<Failure>),
+    Failed(Failure),
     Answered(Box<LocalResponse>),
     Closed,
     Paused,
@@ -98,7 +97,7 @@ struct Exchange<'a> {
     id: ContextId,
     given: &'a Given,
     calls: &'a mut Vec<Call>,
-    failure: Option<Rc<Failure>>,
+    failure: Option<Failure>,
 }
 
 impl Exchange<'_> {
@@ -369,7 +368,7 @@ impl Exchange<'_> {
         callback: Callback,
         missing: R,
         action: impl FnOnce(R) -> &'static str,
-        call: impl FnOnce(&Vm<Stream>, ContextId) -> Result<R, Rc<Failure>>,
+        call: impl FnOnce(&Vm<Stream>, ContextId) -> Result<R, Failure>,
     ) -> Result<R, Stop> {
         if !self.vm.program().has_callback(callback) {
             return Ok(missing);
@@ -435,8 +434,8 @@ impl Exchange<'_> {
     fn timed(
         &mut self,
         name: &'static str,
-        call: impl FnOnce(&Vm<Stream>, ContextId) -> Result<(), Rc<Failure>>,
-    ) -> Result<(), Rc<Failure>> {
+        call: impl FnOnce(&Vm<Stream>, ContextId) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let start = Instant::now();
         let result = call(self.vm, self.id);
         self.calls.push(Call {

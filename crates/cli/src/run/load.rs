@@ -155,7 +155,7 @@ impl<'a> Setup<'a> {
                 outcome.response = exchanged.response;
                 outcome.local_reply = exchanged.local_reply;
                 outcome.ending = exchanged.ending;
-                outcome.failure = exchanged.failure.map(|failure| (*failure).clone());
+                outcome.failure = exchanged.failure;
             }
             Err(failure) => outcome.failure = Some(failure),
         }
@@ -199,7 +199,7 @@ impl<'a> Setup<'a> {
         let start = Instant::now();
         let root = vm.start_plugin(self.config.clone());
         timed("start", start);
-        let root = root.map_err(|failure| (*failure).clone())?;
+        let root = root?;
         Ok((vm, root))
     }
 }

@@ -174,7 +174,11 @@ fn headers() {
         let stream = vm.stream(id).unwrap();
         assert_eq!(stream.maps[&0].len(), most);
         // The answer goes out in any case, without headers that are too many.
-        let sent: Vec<usize> = stream.local.iter().map(|response| response.headers.len()).collect();
+        let sent: Vec<usize> = stream
+            .local
+            .iter()
+            .map(|response| response.headers.len())
+            .collect();
         assert_eq!(sent, [most, 0]);
     });
 }

@@ -115,7 +115,11 @@ fn a_local_response_goes_out_without_its_bad_headers() {
         assert_eq!(bay.platform.logged(LogLevel::Warn).len(), 2);
         assert_eq!(result.unwrap().name(), "STOP_ALL_ITERATION_AND_WATERMARK");
         let stream = vm.stream(id).unwrap();
-        let sent: Vec<usize> = stream.local.iter().map(|response| response.headers.len()).collect();
+        let sent: Vec<usize> = stream
+            .local
+            .iter()
+            .map(|response| response.headers.len())
+            .collect();
         assert_eq!(sent, [1, 0]);
     });
 }
