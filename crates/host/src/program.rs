@@ -35,6 +35,9 @@ impl Exports {
 }
 
 impl Program {
+    /// No more functions than this can be imported: a power of two, with room for those there are.
+    pub(crate) const MAX_IMPORTS: usize = 256;
+
     /// Loads a plugin.
     ///
     /// # Errors
@@ -138,3 +141,6 @@ fn abi_version<'a>(exports: impl Iterator<Item = &'a str>) -> Result<AbiVersion,
         )
     })
 }
+
+// One number for each name a function can be imported by.
+const _: () = assert!(HostFunction::COUNT * 2 <= Program::MAX_IMPORTS);

@@ -5,7 +5,7 @@ use std::ops::DerefMut;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use enginebay_abi::{AbiVersion, BufferType, LogLevel, MapType};
+use enginebay_abi::{AbiVersion, BufferType, HostFunction, LogLevel, MapType};
 use enginebay_engine::{Guest, Host, HostError};
 
 use crate::contexts::{Contexts, Kind};
@@ -45,7 +45,7 @@ pub(crate) struct VmState<S: StreamState> {
     pub(crate) platform: Rc<dyn Platform>,
     pub(crate) contexts: RefCell<Contexts<S>>,
     /// The function behind each import number, chosen when the VM was made.
-    calls: Box<[HostCall<S>]>,
+    calls: Box<[HostCall<S>; Program::MAX_IMPORTS]>,
     /// The context whose callback runs; 0 outside of callbacks.
     pub(crate) current: Cell<u32>,
     /// What `proxy_set_effective_context` named during this callback; 0 for none.
@@ -63,11 +63,7 @@ pub(crate) struct VmState<S: StreamState> {
 impl<S: StreamState> VmState<S> {
     pub(crate) fn new(program: Arc<Program>, config: Arc<VmConfig>, platform: Rc<dyn Platform>) -> Self {
         VmState {
-            calls: program
-                .imports
-                .iter()
-                .map(|f| hostcalls::implementation(*f))
-                .collect(),
+            calls: calls(&program.imports),
             program,
             config,
             platform,
@@ -191,17 +187,24 @@ impl Configuration {
     }
 }
 
-#[cold]
-fn not_linked() -> HostError {
-    HostError::other("the engine called a host function that was not linked")
+/// The implementations of these functions in an array of fixed size, so that a call needs no check of its number.
+fn calls<S: StreamState>(imports: &[HostFunction]) -> Box<[HostCall<S>; Program::MAX_IMPORTS]> {
+    let mut calls: Box<[HostCall<S>; Program::MAX_IMPORTS]> = Box::new([not_linked; Program::MAX_IMPORTS]);
+    for (call, function) in std::iter::zip(calls.iter_mut(), imports) {
+        *call = hostcalls::implementation(*function);
+    }
+    calls
+}
+
+fn not_linked<S: StreamState>(_: &VmState<S>, _: &mut dyn Guest, _: &[u64]) -> Result<u64, HostError> {
+    Err(HostError::other(
+        "the engine called a host function that was not linked",
+    ))
 }
 
 impl<S: StreamState> Host for VmState<S> {
     #[inline]
     fn call(&self, function: usize, guest: &mut dyn Guest, args: &[u64]) -> Result<u64, HostError> {
-        match self.calls.get(function) {
-            Some(call) => call(self, guest, args),
-            None => Err(not_linked()),
-        }
+        self.calls[function % Program::MAX_IMPORTS](self, guest, args)
     }
 }

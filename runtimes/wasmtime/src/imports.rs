@@ -1,6 +1,6 @@
 //! Host functions, as wasmtime's own typed ones.
 
-use enginebay_engine::{Error, ErrorKind, HostFunction, Signature, ValType};
+use enginebay_engine::{Error, ErrorKind, HostError, HostFunction, Signature, ValType};
 use wasmtime::{Caller, FuncType, Linker, Val};
 
 use crate::host_ref;
@@ -47,8 +47,15 @@ fn host_call<R: Raw>(caller: Caller<'_, Data>, index: usize, args: &[u64]) -> wa
     // wasmtime carries a panic through the guest's frames to the outermost call, which turns it into a trap.
     match host_ref::call(caller, index, args) {
         Ok(raw) => Ok(R::from_raw(raw)),
-        Err(error) => Err(wasmtime::Error::new(error)),
+        Err(error) => Err(failed(error)),
     }
+}
+
+/// Out of line, so that the way of a call that succeeds stays short.
+#[cold]
+#[inline(never)]
+fn failed(error: HostError) -> wasmtime::Error {
+    wasmtime::Error::new(error)
 }
 
 /// A match over the signatures that host functions have: each arm links a closure of exactly that type.

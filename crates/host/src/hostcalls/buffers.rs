@@ -7,6 +7,7 @@ use enginebay_engine::HostError;
 use super::{Cx, Outcome, Stop, array, status};
 use crate::{Body, StreamState};
 
+#[inline]
 pub(super) fn get_buffer_bytes<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [buffer, start, max_size, return_data, return_size] = *array(args)?;
     status(|| -> Outcome {
@@ -33,6 +34,7 @@ pub(super) fn get_buffer_bytes<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64])
     })
 }
 
+#[inline]
 pub(super) fn get_buffer_status<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [buffer, return_size, return_unused] = *array(args)?;
     status(|| -> Outcome {
@@ -51,6 +53,7 @@ pub(super) fn get_buffer_status<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]
     })
 }
 
+#[inline]
 pub(super) fn set_buffer_bytes<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [buffer, start, size, data, data_size] = *array(args)?;
     status(|| -> Outcome {
@@ -76,6 +79,7 @@ pub(super) fn set_buffer_bytes<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64])
 }
 
 /// ABI 0.1.0: the configuration that the current callback is about.
+#[inline]
 pub(super) fn get_configuration<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [return_data, return_size] = *array(args)?;
     status(|| -> Outcome {

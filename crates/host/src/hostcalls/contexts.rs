@@ -6,6 +6,7 @@ use enginebay_engine::HostError;
 use super::{Cx, Outcome, array, status};
 use crate::StreamState;
 
+#[inline]
 pub(super) fn done<S: StreamState>(cx: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
     status(|| -> Outcome {
         let id = cx.state.context();
@@ -22,6 +23,7 @@ pub(super) fn done<S: StreamState>(cx: &mut Cx<'_, S>, _: &[u64]) -> Result<u64,
     })
 }
 
+#[inline]
 pub(super) fn set_effective_context<S: StreamState>(
     cx: &mut Cx<'_, S>,
     args: &[u64],
@@ -29,7 +31,9 @@ pub(super) fn set_effective_context<S: StreamState>(
     let [id] = *array(args)?;
     status(|| -> Outcome {
         let id = id as u32;
-        if cx.state.contexts.borrow().get(id).is_none() {
+        // The context whose callback runs is there; its id is 0 while the module starts.
+        let is_current = id != 0 && id == cx.state.current.get();
+        if !is_current && cx.state.contexts.borrow().get(id).is_none() {
             return Err(Status::BadArgument.into());
         }
         cx.state.effective.set(id);

@@ -7,6 +7,7 @@ use super::{Cx, Outcome, Stop, array, status};
 use crate::headers::HeaderError;
 use crate::{HeaderMap, StreamState};
 
+#[inline]
 pub(super) fn get_header_map_size<S: StreamState>(
     cx: &mut Cx<'_, S>,
     args: &[u64],
@@ -18,6 +19,7 @@ pub(super) fn get_header_map_size<S: StreamState>(
     })
 }
 
+#[inline]
 pub(super) fn get_header_map_pairs<S: StreamState>(
     cx: &mut Cx<'_, S>,
     args: &[u64],
@@ -39,6 +41,7 @@ pub(super) fn get_header_map_pairs<S: StreamState>(
     })
 }
 
+#[inline]
 pub(super) fn set_header_map_pairs<S: StreamState>(
     cx: &mut Cx<'_, S>,
     args: &[u64],
@@ -54,6 +57,7 @@ pub(super) fn set_header_map_pairs<S: StreamState>(
     })
 }
 
+#[inline]
 pub(super) fn get_header_map_value<S: StreamState>(
     cx: &mut Cx<'_, S>,
     args: &[u64],
@@ -89,6 +93,7 @@ pub(super) fn get_header_map_value<S: StreamState>(
     })
 }
 
+#[inline]
 pub(super) fn add_header_map_value<S: StreamState>(
     cx: &mut Cx<'_, S>,
     args: &[u64],
@@ -96,6 +101,7 @@ pub(super) fn add_header_map_value<S: StreamState>(
     change(cx, args, |headers, name, value| headers.add(name, value))
 }
 
+#[inline]
 pub(super) fn replace_header_map_value<S: StreamState>(
     cx: &mut Cx<'_, S>,
     args: &[u64],
@@ -120,6 +126,7 @@ fn change<S: StreamState>(
     })
 }
 
+#[inline]
 pub(super) fn remove_header_map_value<S: StreamState>(
     cx: &mut Cx<'_, S>,
     args: &[u64],

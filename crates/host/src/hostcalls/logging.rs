@@ -6,6 +6,7 @@ use enginebay_engine::HostError;
 use super::{Cx, Outcome, array, status};
 use crate::StreamState;
 
+#[inline]
 pub(super) fn log<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [level, data, size] = *array(args)?;
     status(|| -> Outcome {
@@ -16,6 +17,7 @@ pub(super) fn log<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u6
     })
 }
 
+#[inline]
 pub(super) fn get_log_level<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [return_level] = *array(args)?;
     let level = cx.state.platform.log_level();

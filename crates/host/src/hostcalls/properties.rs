@@ -8,6 +8,7 @@ use crate::StreamState;
 use crate::state::VmState;
 use crate::stream::MAX_PROPERTY_SIZE;
 
+#[inline]
 pub(super) fn get_property<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [path, path_size, return_data, return_size] = *array(args)?;
     status(|| -> Outcome {
@@ -44,6 +45,7 @@ fn lookup<S: StreamState>(state: &VmState<S>, path: PropertyPath<'_>, out: &mut 
         || state.platform.property(path, out)
 }
 
+#[inline]
 pub(super) fn set_property<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [path, path_size, value, value_size] = *array(args)?;
     status(|| -> Outcome {

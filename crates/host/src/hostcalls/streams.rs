@@ -7,14 +7,17 @@ use enginebay_engine::HostError;
 use super::{Cx, Outcome, array, finish, status};
 use crate::{HeaderMap, LocalResponse, StreamState};
 
+#[inline]
 pub(super) fn continue_request<S: StreamState>(cx: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
     status(|| go_on(cx, StreamType::HttpRequest))
 }
 
+#[inline]
 pub(super) fn continue_response<S: StreamState>(cx: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
     status(|| go_on(cx, StreamType::HttpResponse))
 }
 
+#[inline]
 pub(super) fn continue_stream<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [stream] = *array(args)?;
     status(|| -> Outcome {
@@ -28,6 +31,7 @@ fn go_on<S: StreamState>(cx: &Cx<'_, S>, stream: StreamType) -> Outcome {
     finish(result.unwrap_or(Status::Unimplemented))
 }
 
+#[inline]
 pub(super) fn close_stream<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [stream] = *array(args)?;
     status(|| -> Outcome {
@@ -37,11 +41,13 @@ pub(super) fn close_stream<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> 
     })
 }
 
+#[inline]
 pub(super) fn clear_route_cache<S: StreamState>(cx: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
     let result = cx.state.with_stream(|state| state.clear_route_cache());
     status(|| finish(result.unwrap_or(Status::Ok)))
 }
 
+#[inline]
 pub(super) fn send_local_response<S: StreamState>(
     cx: &mut Cx<'_, S>,
     args: &[u64],
@@ -95,6 +101,7 @@ pub(super) fn send_local_response<S: StreamState>(
 }
 
 /// The status of the gRPC call that closed last: none was made.
+#[inline]
 pub(super) fn get_status<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [return_code, return_message, return_message_size] = *array(args)?;
     status(|| -> Outcome {

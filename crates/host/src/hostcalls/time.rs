@@ -5,6 +5,7 @@ use enginebay_engine::HostError;
 use super::{Cx, array, status};
 use crate::StreamState;
 
+#[inline]
 pub(super) fn get_current_time_nanoseconds<S: StreamState>(
     cx: &mut Cx<'_, S>,
     args: &[u64],

@@ -25,6 +25,7 @@ fn fault(_: OutOfBounds) -> WasiErrno {
 /// The largest number of pieces one `fd_write` may have: more than any C library passes.
 const MAX_IOVECS: u64 = 1024;
 
+#[inline]
 pub(super) fn fd_write<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [fd, iovecs, count, return_written] = *array(args)?;
     errno(|| -> Errno {
@@ -67,20 +68,24 @@ pub(super) fn fd_write<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Resu
     })
 }
 
+#[inline]
 pub(super) fn fd_read<S: StreamState>(_: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
     errno(|| Err(WasiErrno::Nosys))
 }
 
 /// Does nothing, like Envoy's: the C library asks this of its standard streams.
+#[inline]
 pub(super) fn fd_seek<S: StreamState>(_: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
     errno(|| Ok(()))
 }
 
 /// Does nothing, like Envoy's.
+#[inline]
 pub(super) fn fd_close<S: StreamState>(_: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
     errno(|| Ok(()))
 }
 
+#[inline]
 pub(super) fn fd_fdstat_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     /// `__WASI_RIGHTS_FD_WRITE`.
     const RIGHTS_FD_WRITE: u64 = 1 << 6;
@@ -97,6 +102,7 @@ pub(super) fn fd_fdstat_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) ->
     })
 }
 
+#[inline]
 pub(super) fn environ_sizes_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [return_count, return_size] = *array(args)?;
     errno(|| -> Errno {
@@ -114,6 +120,7 @@ pub(super) fn environ_sizes_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]
     })
 }
 
+#[inline]
 pub(super) fn environ_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [mut pointers, mut buffer] = *array(args)?;
     errno(|| -> Errno {
@@ -135,6 +142,7 @@ pub(super) fn environ_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> R
     })
 }
 
+#[inline]
 pub(super) fn args_sizes_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [return_count, return_size] = *array(args)?;
     errno(|| -> Errno {
@@ -145,10 +153,12 @@ pub(super) fn args_sizes_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -
 }
 
 /// There are no arguments to give.
+#[inline]
 pub(super) fn args_get<S: StreamState>(_: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
     errno(|| Ok(()))
 }
 
+#[inline]
 pub(super) fn clock_time_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [clock, _precision, return_time] = *array(args)?;
     errno(|| -> Errno {
@@ -161,6 +171,7 @@ pub(super) fn clock_time_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -
     })
 }
 
+#[inline]
 pub(super) fn clock_res_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [clock, return_resolution] = *array(args)?;
     errno(|| -> Errno {
@@ -173,6 +184,7 @@ pub(super) fn clock_res_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) ->
     })
 }
 
+#[inline]
 pub(super) fn random_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [buffer, size] = *array(args)?;
     errno(|| -> Errno {
@@ -188,23 +200,28 @@ pub(super) fn random_get<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Re
     })
 }
 
+#[inline]
 pub(super) fn proc_exit<S: StreamState>(_: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [code] = *array(args)?;
     Err(HostError::exit(code as u32))
 }
 
+#[inline]
 pub(super) fn bad_descriptor<S: StreamState>(_: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
     errno(|| Err(WasiErrno::Badf))
 }
 
+#[inline]
 pub(super) fn not_here<S: StreamState>(_: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
     errno(|| Err(WasiErrno::Nosys))
 }
 
+#[inline]
 pub(super) fn nothing<S: StreamState>(_: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
     Ok(0)
 }
 
+#[inline]
 pub(super) fn pthread_equal<S: StreamState>(_: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [left, right] = *array(args)?;
     Ok(u64::from(left == right))
