@@ -5,6 +5,7 @@
 mod args;
 mod error;
 mod inspect;
+mod limits;
 mod output;
 mod run;
 mod runtimes;

@@ -30,3 +30,8 @@ pub use engines::Engines;
 pub use platform::StdPlatform;
 pub use plugin::{FailurePolicy, Plugin, Running};
 pub use runtimes::registry;
+
+/// The README's example is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -1,12 +1,12 @@
 //! The command line of `run`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use enginebay::abi::LogLevel;
 
 use super::values::{self, Header, Text};
+use crate::limits::LimitOptions;
 
 /// Run one request and its response through a plugin, without a network.
 ///
@@ -114,18 +114,6 @@ pub(crate) struct ResponseOptions {
     /// A response trailer. May be given again.
     #[arg(long = "response-trailer", value_name = "K: V", value_parser = values::header)]
     pub(crate) response_trailers: Vec<Header>,
-}
-
-/// What the plugin may use.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Limits")]
-pub(crate) struct LimitOptions {
-    /// How long one callback may take, such as 200ms or 2s [default: 1s].
-    #[arg(long, value_name = "TIME", value_parser = values::duration)]
-    pub(crate) time_limit: Option<Duration>,
-    /// How much memory the plugin may have, such as 64MiB [default: 128MiB].
-    #[arg(long, value_name = "SIZE", value_parser = values::size)]
-    pub(crate) memory_limit: Option<u64>,
 }
 
 impl RunArgs {

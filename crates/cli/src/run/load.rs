@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use enginebay::abi::LogLevel;
 use enginebay::engine::Runtime;
 use enginebay::host::Program;
-use enginebay::{ContextId, EngineOptions, Failure, Limits, PluginConfig, Registry, Vm, VmConfig};
+use enginebay::{ContextId, EngineOptions, Failure, PluginConfig, Registry, Vm, VmConfig};
 
 use super::args::RunArgs;
 use super::exchange::{self, Given};
@@ -103,11 +103,7 @@ impl<'a> Setup<'a> {
                 return Err(Error::about(format_args!("--env {name}"), "given twice"));
             }
         }
-        let mut options = EngineOptions::with_limits(Limits {
-            memory: args.limits.memory_limit,
-            call_time: args.limits.time_limit,
-            ..Limits::default()
-        });
+        let mut options = EngineOptions::with_limits(args.limits.limits());
         // One VM runs at a time.
         options.max_instances = 1;
         Ok(Setup {

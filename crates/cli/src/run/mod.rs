@@ -11,7 +11,7 @@ mod platform;
 mod properties;
 mod report;
 mod stream;
-mod values;
+pub(crate) mod values;
 
 use std::process::ExitCode;
 

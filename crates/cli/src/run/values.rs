@@ -92,7 +92,7 @@ pub(super) fn log_level(text: &str) -> Result<LogLevel, String> {
         .ok_or_else(|| "the levels are trace, debug, info, warn, error and critical".to_owned())
 }
 
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     const HELP: &str = "a time is a number with a unit: us, ms or s";
     let (number, unit) = number_and_unit(text).ok_or(HELP)?;
     let microseconds = match unit {
@@ -108,7 +108,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_micros(total))
 }
 
-pub(super) fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     const HELP: &str = "a size is a number of bytes, or one with a unit: KiB, MiB or GiB";
     let (number, unit) = number_and_unit(text).ok_or(HELP)?;
     let bytes = match unit.to_ascii_lowercase().as_str() {

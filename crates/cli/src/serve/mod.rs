@@ -21,6 +21,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::error::Error;
+use crate::limits::LimitOptions;
 use crate::output;
 
 /// Serve HTTP with the Wasm filters of an Envoy bootstrap configuration.
@@ -57,6 +58,9 @@ pub(crate) struct ServeArgs {
     /// How many connections each listener takes; further ones are closed at once.
     #[arg(long, value_name = "N", default_value = "65536")]
     max_connections: usize,
+
+    #[command(flatten)]
+    limits: LimitOptions,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

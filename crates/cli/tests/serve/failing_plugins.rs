@@ -71,3 +71,18 @@ async fn a_loop_without_end_is_stopped() {
         assert_eq!(server.stat("wasm.spin.crashes"), 1);
     }
 }
+
+#[tokio::test]
+async fn the_time_limit_can_be_chosen() {
+    for runtime in [WASMTIME, WASMI] {
+        let server = Server::start_with(
+            &config(&[Plugin::new(runtime, "spin")], &[], false),
+            &["--concurrency", "1", "--time-limit", "60s"],
+        );
+        let mut client = Client::http1(server.address).await;
+        // Within a minute the plugin goes on: nothing but the end of the patience here shows it.
+        let request = client.get_with("/direct", "x-spin", "1");
+        let patience = std::time::Duration::from_millis(2500);
+        assert!(tokio::time::timeout(patience, request).await.is_err());
+    }
+}
