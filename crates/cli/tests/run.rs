@@ -514,3 +514,17 @@ fn version_and_help() {
         );
     }
 }
+
+/// Neither a pool nor a memory of 4 GiB can be reserved here.
+#[test]
+#[cfg(all(target_os = "linux", feature = "wasmtime"))]
+fn wasmtime_runs_in_little_address_space() {
+    let output = std::process::Command::new("sh")
+        .args(["-c", r#"ulimit -v 2500000 && exec "$0" "$@""#])
+        .args([env!("CARGO_BIN_EXE_enginebay"), "run", "--runtime", "wasmtime"])
+        .arg(guest("add_header"))
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+}

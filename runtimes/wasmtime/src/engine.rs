@@ -82,7 +82,15 @@ impl WasmtimeEngine {
         if let Some(strategy) = self.on_demand.get() {
             return Ok(strategy);
         }
-        let engine = wasmtime::Engine::new(&config(&self.limits)).map_err(|error| {
+        let mut config = config(&self.limits);
+        if self.pooled.is_none() {
+            // A machine that can't reserve a pool may not have 4 GiB for one memory either. With less, compiled
+            // code checks bounds, which makes it slower.
+            config.memory_reservation(0);
+            config.memory_guard_size(1 << 16);
+            config.guard_before_linear_memory(false);
+        }
+        let engine = wasmtime::Engine::new(&config).map_err(|error| {
             Error::new(
                 ErrorKind::Setup,
                 format!("wasmtime can't be set up here: {error:#}"),
