@@ -7,6 +7,7 @@
 //!
 //! Arguments: the address to listen on (default `127.0.0.1:3000`), the runtime's name (default
 //! `envoy.wasm.runtime.wasmtime`).
+#![forbid(unsafe_code)]
 
 use std::error::Error;
 use std::num::NonZeroUsize;

@@ -5,6 +5,7 @@
 //! ```
 //!
 //! Arguments: the plugin, the runtime's name (default `envoy.wasm.runtime.wasmtime`).
+#![forbid(unsafe_code)]
 
 use std::error::Error;
 use std::ops::DerefMut;
