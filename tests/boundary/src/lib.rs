@@ -4,10 +4,11 @@
 //! towards the host and towards the guest. A backend crate runs the suite from `tests/boundary.rs`:
 //!
 //! ```no_run
-//! # use enginebay_engine::{Capabilities, Runtime};
+//! # use enginebay_engine::{Capabilities, Error, ErrorKind, Runtime};
 //! # mod my_backend {
-//! #     pub const RUNTIME: super::Runtime = super::Runtime { name: "", aliases: &[], engine: "",
-//! #         capabilities: super::Capabilities::WASM, factory: |_, _| unimplemented!() };
+//! #     use super::*;
+//! #     pub const RUNTIME: Runtime = Runtime { name: "", aliases: &[], engine: "",
+//! #         capabilities: Capabilities::WASM, factory: |_, _| Err(Error::new(ErrorKind::Setup, "")) };
 //! # }
 //! fn main() {
 //!     enginebay_boundary_tests::main(&my_backend::RUNTIME)

@@ -7,7 +7,7 @@ const TRACES: [&str; 12] = [
     "/home/",
     "/Users/",
     "\\Users\\",
-    "/work/",
+    "/builds/",
     "/workspace/",
     "/tmp/",
     ".cache/",

@@ -6,6 +6,7 @@ mod bounds;
 mod client;
 mod config;
 mod failing_plugins;
+mod pausing;
 mod requests;
 mod server;
 mod starting;
