@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::compile::CompileArgs;
 use crate::inspect::InspectArgs;
 use crate::run::RunArgs;
 use crate::runtimes::RuntimesArgs;
@@ -21,6 +22,7 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     Runtimes(RuntimesArgs),
     Inspect(InspectArgs),
+    Compile(CompileArgs),
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod compile;
 mod error;
 mod inspect;
 mod limits;
+mod names;
 mod output;
 mod run;
 mod runtimes;
@@ -33,6 +35,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
         Command::Run(args) => run::run(&args),
         Command::Serve(args) => serve::run(args).map(|()| ExitCode::SUCCESS),
         Command::Runtimes(args) => runtimes::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Compile(args) => compile::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Inspect(args) => inspect::run(&args).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -37,6 +37,11 @@ pub(crate) fn note(message: &str) {
     stderr("note", message);
 }
 
+/// Tells people about something that is not as they meant it.
+pub(crate) fn warning(message: &str) {
+    stderr("warning", message);
+}
+
 fn stderr(kind: &str, message: &str) {
     // There is nowhere left to say that this failed.
     let _ = writeln!(io::stderr(), "{kind}: {}", escape(message));

@@ -26,6 +26,7 @@ mod limits;
 mod link;
 mod memory;
 mod module_info;
+mod precompiled;
 mod registry;
 mod signature;
 mod trap;
@@ -39,6 +40,7 @@ pub use memory::{ForeignMemory, Memory, OutOfBounds};
 pub use module_info::{
     CustomSection, ExternKind, FuncType, ModuleExport, ModuleImport, ModuleInfo, SizeRange,
 };
+pub use precompiled::{PRECOMPILED_SECTION, Precompiled};
 pub use registry::{Factory, Found, Registry, Runtime};
 pub use signature::{Signature, ValType};
 pub use trap::{Frame, Trap, TrapKind};

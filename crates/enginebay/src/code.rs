@@ -5,6 +5,18 @@ use std::borrow::Cow;
 use enginebay_config::model::Code;
 use enginebay_host::{FailState, Failure};
 
+/// What names a native plugin: the path of a shared library (`local.filename`), or else the name of a plugin that is
+/// linked in, as on Envoy's null runtime.
+///
+/// # Errors
+/// As [`read_code`], except that a file is not looked at.
+pub fn native_code(code: &Code) -> Result<Cow<'_, [u8]>, Failure> {
+    match code {
+        Code::LocalFile(path) => Ok(Cow::Borrowed(path.as_os_str().as_encoded_bytes())),
+        other => read_code(other),
+    }
+}
+
 /// Reads a plugin's code.
 ///
 /// # Errors

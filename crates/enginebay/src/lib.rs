@@ -20,7 +20,7 @@ pub use enginebay_config as config;
 pub use enginebay_engine as engine;
 pub use enginebay_host as host;
 
-pub use code::read_code;
+pub use code::{native_code, read_code};
 pub use enginebay_engine::{EngineOptions, Limits, Registry};
 pub use enginebay_host::{
     Body, ContextId, FailState, Failure, HeaderMap, LocalResponse, LogRecord, Platform, PluginConfig,

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 pub use enginebay_config::model::FailurePolicy;
 use enginebay_config::model::{Capabilities, Plugin as PluginModel};
-use enginebay_engine::Engine;
+use enginebay_engine::{Engine, Precompiled};
 use enginebay_host::{
-    ContextId, FailState, Failure, Platform, PluginConfig, Program, StreamState, Vm, VmConfig,
+    ContextId, FailState, Failure, LoadOptions, Platform, PluginConfig, Program, StreamState, Vm, VmConfig,
 };
 
-use crate::{Engines, read_code};
+use crate::{Engines, native_code, read_code};
 
 /// A configured plugin: its code loaded, its configuration at hand. Cheap to clone, shared by all threads.
 #[derive(Clone)]
@@ -63,26 +63,38 @@ impl Plugin {
         let engine = engines
             .get(&config.vm.runtime)
             .map_err(|error| Failure::from_engine(&error))?;
-        let code = read_code(&config.vm.code)?;
-        Plugin::new(
-            &*engine,
-            &code,
-            PluginConfig {
+        let code = match engine.native() {
+            true => native_code(&config.vm.code)?,
+            false => read_code(&config.vm.code)?,
+        };
+        let options = LoadOptions::default().with_precompiled(config.vm.allow_precompiled);
+        let program = Program::load_with(&*engine, &code, options)?;
+        if let Precompiled::Ignored(reason) = program.precompiled() {
+            tracing::warn!(
+                "plugin {}: its precompiled code is ignored, and the module compiled: {reason}",
+                config.name
+            );
+        }
+        Ok(Plugin(Arc::new(Inner {
+            config: PluginConfig {
                 name: config.name.clone(),
                 root_id: config.root_id.clone(),
                 configuration: config.configuration.clone(),
                 allow_on_headers_stop_iteration: config.allow_on_headers_stop_iteration.unwrap_or(false),
             },
-            VmConfig {
+            failure_policy: config.failure_policy,
+            vm: Arc::new(VmConfig {
                 vm_id: config.vm.vm_id.clone(),
                 configuration: config.vm.configuration.clone(),
                 environment: config.vm.environment.clone(),
-            },
-        )
-        .map(|plugin| plugin.with_policy(&config.vm.runtime, config.failure_policy))
+            }),
+            runtime: config.vm.runtime.clone(),
+            program: Arc::new(program),
+        })))
     }
 
-    /// Loads a plugin from its code, to fail closed.
+    /// Loads a plugin from its code (on a runtime of native plugins, from its name), to fail closed. What compiled code it
+    /// carries is not looked at.
     ///
     /// # Errors
     /// As [`Program::load`].
@@ -100,17 +112,6 @@ impl Plugin {
             runtime: String::new(),
             program: Arc::new(program),
         })))
-    }
-
-    fn with_policy(self, runtime: &str, failure_policy: FailurePolicy) -> Plugin {
-        match Arc::try_unwrap(self.0) {
-            Ok(inner) => Plugin(Arc::new(Inner {
-                failure_policy,
-                runtime: runtime.to_owned(),
-                ..inner
-            })),
-            Err(shared) => Plugin(shared),
-        }
     }
 
     /// `PluginConfig.name`.

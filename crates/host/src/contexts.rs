@@ -1,5 +1,6 @@
 //! The contexts of a VM by id.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::state::PluginConfig;
@@ -31,19 +32,61 @@ pub(crate) struct Context<S> {
 pub(crate) struct Contexts<S> {
     slots: Vec<Option<Context<S>>>,
     live: usize,
-    next_id: u32,
+    ids: Ids,
+}
+
+/// Where ids come from.
+enum Ids {
+    /// This is the next one.
+    OfVm(u32),
+    /// From the thread's counter: guests that share state on a thread must not meet an id twice.
+    OfThread,
+}
+
+thread_local! {
+    static NEXT_OF_THREAD: Cell<u32> = const { Cell::new(1) };
+}
+
+impl Ids {
+    /// When the thread's ids are used up they start again here. Root contexts live long and are made early, so theirs
+    /// are below; a stream that is older than four billion others is not expected.
+    const SECOND_ROUND: u32 = 1 << 20;
+
+    fn next(&mut self) -> u32 {
+        match self {
+            Ids::OfVm(next) => {
+                let id = *next;
+                *next = id.checked_add(1).unwrap_or(1);
+                id
+            }
+            Ids::OfThread => NEXT_OF_THREAD.with(|next| {
+                let id = next.get();
+                next.set(id.checked_add(1).unwrap_or(Self::SECOND_ROUND));
+                id
+            }),
+        }
+    }
 }
 
 impl<S> Contexts<S> {
     const INITIAL_SLOTS: usize = 64;
 
     pub(crate) fn new() -> Self {
+        Self::with(Ids::OfVm(1))
+    }
+
+    /// Contexts whose ids no other VM of the thread that was made with this uses.
+    pub(crate) fn with_ids_of_thread() -> Self {
+        Self::with(Ids::OfThread)
+    }
+
+    fn with(ids: Ids) -> Self {
         Contexts {
             slots: std::iter::repeat_with(|| None)
                 .take(Self::INITIAL_SLOTS)
                 .collect(),
             live: 0,
-            next_id: 1,
+            ids,
         }
     }
 
@@ -59,8 +102,7 @@ impl<S> Contexts<S> {
         }
         // At most half of the slots are taken, so this ends.
         let (id, slot) = loop {
-            let id = self.next_id;
-            self.next_id = self.next_id.checked_add(1).unwrap_or(1);
+            let id = self.ids.next();
             let slot = self.slot(id);
             if self.slots[slot].is_none() {
                 break (id, slot);
@@ -190,9 +232,30 @@ mod tests {
     fn ids_wrap_around() {
         let mut contexts = Contexts::new();
         let root = stream(&mut contexts, 7);
-        contexts.next_id = u32::MAX;
+        contexts.ids = Ids::OfVm(u32::MAX);
         assert_eq!(stream(&mut contexts, 1), u32::MAX);
         assert_eq!(stream(&mut contexts, 2), 2);
         assert_eq!(state(&contexts, root), Some(7));
+    }
+
+    #[test]
+    fn ids_of_a_thread_are_different_in_all_its_vms() {
+        let (mut one, mut two) = (Contexts::with_ids_of_thread(), Contexts::with_ids_of_thread());
+        let root = stream(&mut one, 1);
+        let mut ids = vec![root];
+        for n in 0..1000 {
+            ids.push(stream(&mut one, n));
+            ids.push(stream(&mut two, n));
+            one.remove(ids[ids.len() - 2]);
+        }
+        NEXT_OF_THREAD.set(u32::MAX);
+        ids.push(stream(&mut one, 7));
+        ids.push(stream(&mut two, 8));
+        ids.push(stream(&mut one, 9));
+        assert!(ids[2001] == u32::MAX && ids[2002..].iter().all(|id| *id >= Ids::SECOND_ROUND));
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), 2004);
+        assert_eq!(state(&one, root), Some(1));
     }
 }

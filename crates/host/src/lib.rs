@@ -28,7 +28,7 @@ pub use enginebay_engine as engine;
 pub use failure::{FailState, Failure};
 pub use headers::{HeaderError, HeaderMap};
 pub use platform::{LogRecord, Platform};
-pub use program::Program;
+pub use program::{LoadOptions, Program};
 pub use state::{PluginConfig, VmConfig};
 pub use stream::{LocalResponse, MAX_PROPERTY_SIZE, StreamState};
 pub use vm::{ContextId, Vm};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use enginebay_abi::{AbiVersion, Callback, HostFunction, Integration, functions};
-use enginebay_engine::{Engine, Export, ExportId, LoadRequest, Module};
+use enginebay_engine::{Engine, Export, ExportId, LoadRequest, Module, Precompiled};
 
 use crate::{FailState, Failure};
 
@@ -14,6 +14,25 @@ pub struct Program {
     pub(crate) exports: Exports,
     /// The function behind each import number.
     pub(crate) imports: Vec<HostFunction>,
+    precompiled: Precompiled,
+}
+
+/// How a plugin's code is loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LoadOptions {
+    /// Use compiled code that the module carries, if it fits the engine. It is run as it is, outside of any sandbox:
+    /// only for modules from a source that is trusted (Envoy's `allow_precompiled`).
+    pub allow_precompiled: bool,
+}
+
+impl LoadOptions {
+    /// Sets [`LoadOptions::allow_precompiled`].
+    #[must_use]
+    pub fn with_precompiled(mut self, allowed: bool) -> Self {
+        self.allow_precompiled = allowed;
+        self
+    }
 }
 
 /// Which of the exports that a host calls the module has, and as what number.
@@ -38,13 +57,21 @@ impl Program {
     /// No more functions than this can be imported: a power of two, with room for those there are.
     pub(crate) const MAX_IMPORTS: usize = 256;
 
-    /// Loads a plugin.
+    /// Loads a plugin. What compiled code it carries is not looked at.
     ///
     /// # Errors
     /// [`FailState::UnableToInitializeCode`] for code that is no valid module, names no ABI version that this
     /// host knows, imports what the host doesn't offer, has an import or export of the wrong type, or exceeds
     /// its limits from the start; [`FailState::MissingFunction`] for a module without an allocator.
     pub fn load(engine: &dyn Engine, code: &[u8]) -> Result<Program, Failure> {
+        Program::load_with(engine, code, LoadOptions::default())
+    }
+
+    /// Loads a plugin.
+    ///
+    /// # Errors
+    /// As [`Program::load`].
+    pub fn load_with(engine: &dyn Engine, code: &[u8], options: LoadOptions) -> Result<Program, Failure> {
         let from_engine = |error| Failure::from_engine(&error);
         let info = engine.inspect(code).map_err(from_engine)?;
         let abi = abi_version(info.exports.iter().map(|export| export.name.as_str()))?;
@@ -78,7 +105,13 @@ impl Program {
             .collect();
 
         let request = LoadRequest::new(code, &host_functions, &wanted);
-        let module = engine.load_inspected(&request, &info).map_err(from_engine)?;
+        let (module, precompiled) = match options.allow_precompiled {
+            true => engine.load_precompiled(&request, &info),
+            false => engine
+                .load_inspected(&request, &info)
+                .map(|module| (module, Precompiled::Absent)),
+        }
+        .map_err(from_engine)?;
 
         let present = |ids: &[Option<ExportId>], index: usize| ids[index].filter(|id| module.has_export(*id));
         let integration: [_; Integration::COUNT] = std::array::from_fn(|index| present(&integration, index));
@@ -100,7 +133,14 @@ impl Program {
             abi,
             exports,
             imports,
+            precompiled,
         })
+    }
+
+    /// What became of the compiled code that the module carries. The embedder should log a warning where it was
+    /// ignored.
+    pub fn precompiled(&self) -> &Precompiled {
+        &self.precompiled
     }
 
     /// The ABI version the plugin was built for.

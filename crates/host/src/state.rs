@@ -62,12 +62,16 @@ pub(crate) struct VmState<S: StreamState> {
 
 impl<S: StreamState> VmState<S> {
     pub(crate) fn new(program: Arc<Program>, config: Arc<VmConfig>, platform: Rc<dyn Platform>) -> Self {
+        let contexts = match program.module.shares_thread_state() {
+            true => Contexts::with_ids_of_thread(),
+            false => Contexts::new(),
+        };
         VmState {
             calls: calls(&program.imports),
             program,
             config,
             platform,
-            contexts: RefCell::new(Contexts::new()),
+            contexts: RefCell::new(contexts),
             current: Cell::new(0),
             effective: Cell::new(0),
             stop_iteration: Cell::new(false),

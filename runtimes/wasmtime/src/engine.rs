@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 use enginebay_engine::{EngineOptions, Error, ErrorKind, LoadRequest, Module, ModuleInfo, ResolvedLimits};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::module::WasmtimeModule;
+use crate::module::{self, WasmtimeModule};
+use crate::precompiled;
 use crate::ticker::Ticker;
 
 /// A wasmtime engine with the thread that advances its epochs.
@@ -78,6 +79,15 @@ impl Strategy {
 }
 
 impl WasmtimeEngine {
+    fn strategy(&self, info: &ModuleInfo) -> Result<&Arc<Strategy>, Error> {
+        // A slot of the pool has one table.
+        let fits = info.tables.len() <= 1;
+        match &self.pooled {
+            Some(pooled) if fits => Ok(pooled),
+            _ => self.on_demand(),
+        }
+    }
+
     fn on_demand(&self) -> Result<&Arc<Strategy>, Error> {
         if let Some(strategy) = self.on_demand.get() {
             return Ok(strategy);
@@ -108,16 +118,32 @@ impl enginebay_engine::Engine for WasmtimeEngine {
     }
 
     fn compile(&self, request: &LoadRequest<'_>, info: &ModuleInfo) -> Result<Arc<dyn Module>, Error> {
-        // A slot of the pool has one table.
-        let fits = info.tables.len() <= 1;
-        let strategy = match &self.pooled {
-            Some(pooled) if fits => pooled,
-            _ => self.on_demand()?,
-        };
-        Ok(Arc::new(WasmtimeModule::compile(
-            strategy,
-            request,
-            &self.limits,
-        )?))
+        let strategy = self.strategy(info)?;
+        let module = WasmtimeModule::compile(strategy, request, &self.limits)?;
+        Ok(Arc::new(module))
+    }
+
+    fn precompiled_key(&self) -> Option<String> {
+        let usual = self.pooled.as_ref().or_else(|| self.on_demand.get())?;
+        Some(precompiled::key(&usual.engine))
+    }
+
+    fn precompile(&self, code: &[u8], info: &ModuleInfo) -> Result<Vec<u8>, Error> {
+        let engine = &self.strategy(info)?.engine;
+        engine
+            .precompile_module(code)
+            .map_err(|error| module::refused(&error))
+    }
+
+    fn deserialize(
+        &self,
+        compiled: &[u8],
+        request: &LoadRequest<'_>,
+        info: &ModuleInfo,
+    ) -> Result<Arc<dyn Module>, Error> {
+        let strategy = self.strategy(info)?;
+        let module = precompiled::load(&strategy.engine, compiled)?;
+        let module = WasmtimeModule::link(strategy, &module, request, &self.limits)?;
+        Ok(Arc::new(module))
     }
 }

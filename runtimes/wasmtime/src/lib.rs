@@ -12,19 +12,23 @@ mod host_ref;
 mod imports;
 mod instance;
 mod module;
+mod precompiled;
 mod ticker;
 mod trap;
 
 use enginebay_engine::{Capabilities, Runtime};
 
+const ENGINE: &str = "wasmtime 48 (Cranelift)";
+
 /// The runtime, as the registry knows it.
 pub const RUNTIME: Runtime = Runtime {
     name: "envoy.wasm.runtime.wasmtime",
     aliases: &[],
-    engine: "wasmtime 48 (Cranelift)",
+    engine: ENGINE,
     capabilities: Capabilities::WASM
         .with_limits(true, true, true, true)
         .with_backtrace_names(true)
+        .with_precompiled(true)
         .with_simd(true),
     factory: engine::create,
 };

@@ -33,12 +33,17 @@ impl WasmtimeModule {
         request: &LoadRequest<'_>,
         limits: &ResolvedLimits,
     ) -> Result<Self, Error> {
-        let module = wasmtime::Module::from_binary(&strategy.engine, request.code).map_err(|error| {
-            Error::new(
-                ErrorKind::InvalidModule,
-                format!("Failed to parse corrupted Wasm module: {error:#}"),
-            )
-        })?;
+        let module =
+            wasmtime::Module::from_binary(&strategy.engine, request.code).map_err(|error| refused(&error))?;
+        Self::link(strategy, &module, request, limits)
+    }
+
+    pub(crate) fn link(
+        strategy: &Arc<Strategy>,
+        module: &wasmtime::Module,
+        request: &LoadRequest<'_>,
+        limits: &ResolvedLimits,
+    ) -> Result<Self, Error> {
         let mut linker = Linker::new(&strategy.engine);
         for (index, function) in request.imports.iter().enumerate() {
             let imported = module
@@ -49,7 +54,7 @@ impl WasmtimeModule {
             }
         }
         let pre = linker
-            .instantiate_pre(&module)
+            .instantiate_pre(module)
             .map_err(|error| Error::new(ErrorKind::Compile, format!("{error:#}")))?;
         let place = |export: &Export| (*export, module.get_export_index(export.name));
         Ok(WasmtimeModule {
@@ -62,6 +67,14 @@ impl WasmtimeModule {
             limiter: Limiter::new(limits),
         })
     }
+}
+
+/// The error for a module that wasmtime can't compile.
+pub(crate) fn refused(error: &wasmtime::Error) -> Error {
+    Error::new(
+        ErrorKind::InvalidModule,
+        format!("Failed to parse corrupted Wasm module: {error:#}"),
+    )
 }
 
 impl Module for WasmtimeModule {

@@ -37,6 +37,7 @@ mod lifecycle;
 mod limits;
 mod loading;
 mod memory;
+mod precompiled;
 mod reentry;
 mod suite;
 mod traps;
@@ -64,6 +65,7 @@ pub fn trials(runtime: &'static Runtime) -> Vec<Trial> {
     limits::add(&mut suite);
     lifecycle::add(&mut suite);
     loading::add(&mut suite);
+    precompiled::add(&mut suite);
     suite.into_trials()
 }
 

@@ -26,6 +26,10 @@ pub(crate) struct RunArgs {
     /// Write one JSON object for each runtime, one a line.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Load the code that `enginebay compile` put into the plugin. It is run as it is: only for plugins whose source
+    /// you trust.
+    #[arg(long)]
+    pub(crate) allow_precompiled: bool,
     /// The least important level to log: trace, debug, info, warn, error or critical.
     #[arg(short, long, value_name = "LEVEL", default_value = "info", value_parser = values::log_level)]
     pub(crate) log_level: LogLevel,

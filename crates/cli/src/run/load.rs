@@ -1,13 +1,14 @@
 //! From the flags to a plugin in a VM.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use enginebay::abi::LogLevel;
-use enginebay::engine::Runtime;
-use enginebay::host::Program;
+use enginebay::engine::{Precompiled, Runtime};
+use enginebay::host::{LoadOptions, Program};
 use enginebay::{ContextId, EngineOptions, Failure, PluginConfig, Registry, Vm, VmConfig};
 
 use super::args::RunArgs;
@@ -16,10 +17,8 @@ use super::outcome::{Call, Ending, Outcome};
 use super::platform::Recorder;
 use super::stream::Stream;
 use crate::error::Error;
-use crate::output;
+use crate::{names, output};
 
-/// What the names of all runtimes of Envoy start with.
-const PREFIX: &str = "envoy.wasm.runtime.";
 /// The runtime of choice when none is named: the engine that most people know.
 const DEFAULT: &str = "envoy.wasm.runtime.wasmtime";
 const ALL: &str = "all";
@@ -38,20 +37,7 @@ pub(super) fn choose<'r>(args: &RunArgs, registry: &'r Registry) -> Result<Vec<&
             able(registry, native).for_each(&mut add);
             continue;
         }
-        let full = match name.contains('.') {
-            true => name.clone(),
-            false => format!("{PREFIX}{name}"),
-        };
-        let found = match registry.find(name) {
-            Some(found) => found,
-            None => registry
-                .get(&full)
-                .map_err(|error| Error::about(format_args!("--runtime {name}"), error))?,
-        };
-        if found.by_alias {
-            output::note(&format!("{name} is served by {}", found.runtime.name));
-        }
-        add(found.runtime);
+        add(names::find(registry, name)?);
     }
     if args.runtimes.is_empty() {
         match registry.find(DEFAULT).filter(|_| !native) {
@@ -71,9 +57,12 @@ pub(super) fn choose<'r>(args: &RunArgs, registry: &'r Registry) -> Result<Vec<&
     Ok(chosen)
 }
 
-/// A plain word that is no file is the name of a plugin that is linked in.
+/// A plain word that is no file is the name of a plugin that is linked in; a shared library is one too.
 fn names_native_plugin(args: &RunArgs) -> bool {
     let path = Path::new(&args.plugin);
+    if path.extension() == Some(OsStr::new(std::env::consts::DLL_EXTENSION)) {
+        return true;
+    }
     !path.exists() && path.extension().is_none() && path.components().count() == 1
 }
 
@@ -177,9 +166,16 @@ impl<'a> Setup<'a> {
             .create(&self.options)
             .map_err(|error| Failure::from_engine(&error))?;
         let start = Instant::now();
-        let program = Program::load(&*engine, code);
+        let options = LoadOptions::default().with_precompiled(self.args.allow_precompiled);
+        let program = Program::load_with(&*engine, code, options);
         outcome.load = start.elapsed();
         let program = Arc::new(program?);
+        if let Precompiled::Ignored(reason) = program.precompiled() {
+            output::warning(&format!(
+                "{}: its precompiled code is ignored on {}, and the module compiled: {reason}",
+                self.args.plugin, runtime.name
+            ));
+        }
 
         let mut timed = |name, start: Instant| {
             outcome.calls.push(Call {

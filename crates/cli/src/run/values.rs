@@ -108,6 +108,14 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_micros(total))
 }
 
+/// A time, or `none` for no limit.
+pub(crate) fn time_limit(text: &str) -> Result<Duration, String> {
+    match text {
+        "none" => Ok(Duration::MAX),
+        text => duration(text).map_err(|error| format!("{error}, or none")),
+    }
+}
+
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     const HELP: &str = "a size is a number of bytes, or one with a unit: KiB, MiB or GiB";
     let (number, unit) = number_and_unit(text).ok_or(HELP)?;
