@@ -4,7 +4,9 @@
 #![forbid(unsafe_code)]
 
 pub mod bench;
+pub mod features;
 pub mod guests;
+pub mod needs;
 mod process;
 pub mod test;
 pub mod workspace;

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{bench, guests, test};
+use xtask::{bench, features, guests, needs, test};
 
 /// Tasks of this project.
 #[derive(Debug, Parser)]
@@ -17,14 +17,18 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Task {
     Bench(bench::Args),
+    Features(features::Args),
     Guests(guests::Args),
+    Needs(needs::Args),
     Test(test::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Bench(args) => bench::run(&args),
+        Task::Features(args) => features::run(&args),
         Task::Guests(args) => guests::run(&args),
+        Task::Needs(args) => needs::run(&args),
         Task::Test(args) => test::run(&args),
     };
     match result {

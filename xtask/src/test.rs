@@ -5,10 +5,10 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{process, workspace};
+use crate::{needs, process, workspace};
 
-/// Run every test: `cargo nextest run` where cargo-nextest is installed, else `cargo test`; then the documentation's
-/// examples.
+/// Run every test with every runtime: `cargo nextest run` where cargo-nextest is installed, else `cargo test`; then the
+/// documentation's examples. What the runtimes' builds need beyond Rust and a C compiler is installed first.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Passed on to the first of the two commands (a filter, or an option such as `--release`).
@@ -20,13 +20,15 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// A command cannot be started, or a test failed.
+/// What the builds need is missing and can't be installed, a command cannot be started, or a test failed.
 pub fn run(args: &Args) -> Result<()> {
     let has_nextest = process::succeeds(Command::new(process::cargo()).args(["nextest", "--version"]));
+    let variables = needs::variables()?;
     for command in commands(has_nextest, &args.rest) {
         process::run(
             Command::new(process::cargo())
                 .args(command)
+                .envs(variables.iter().map(|(name, value)| (name, value)))
                 .current_dir(workspace::root()),
         )?;
     }
@@ -37,12 +39,12 @@ pub fn run(args: &Args) -> Result<()> {
 /// `cargo test` cannot run them together with named targets, so those are always a command of their own.
 fn commands(has_nextest: bool, rest: &[OsString]) -> Vec<Vec<OsString>> {
     let tests: &[&str] = if has_nextest {
-        &["nextest", "run", "--workspace"]
+        &["nextest", "run", "--workspace", "--all-features"]
     } else {
-        &["test", "--workspace", "--all-targets"]
+        &["test", "--workspace", "--all-features", "--all-targets"]
     };
     let tests = tests.iter().map(OsString::from).chain(rest.iter().cloned());
-    let examples = ["test", "--workspace", "--doc"].map(OsString::from);
+    let examples = ["test", "--workspace", "--all-features", "--doc"].map(OsString::from);
     vec![tests.collect(), examples.into()]
 }
 
@@ -62,11 +64,17 @@ mod tests {
     fn nextest_is_used_where_it_is() {
         assert_eq!(
             shown(true, &[]),
-            ["nextest run --workspace", "test --workspace --doc"]
+            [
+                "nextest run --workspace --all-features",
+                "test --workspace --all-features --doc"
+            ]
         );
         assert_eq!(
             shown(false, &[]),
-            ["test --workspace --all-targets", "test --workspace --doc"]
+            [
+                "test --workspace --all-features --all-targets",
+                "test --workspace --all-features --doc"
+            ]
         );
     }
 
@@ -74,7 +82,10 @@ mod tests {
     fn more_arguments_go_to_the_first_command() {
         assert_eq!(
             shown(true, &["--release", "abi"]),
-            ["nextest run --workspace --release abi", "test --workspace --doc"]
+            [
+                "nextest run --workspace --all-features --release abi",
+                "test --workspace --all-features --doc"
+            ]
         );
     }
 }

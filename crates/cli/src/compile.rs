@@ -4,10 +4,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use enginebay::EngineOptions;
 
+use crate::engine_args::EngineArgs;
 use crate::error::Error;
-use crate::limits::LimitOptions;
 use crate::{names, output};
 
 /// Compile a plugin ahead of time, into a custom section of the module.
@@ -31,7 +30,7 @@ pub(crate) struct CompileArgs {
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     #[command(flatten)]
-    limits: LimitOptions,
+    engine: EngineArgs,
 }
 
 /// Compiles and writes the module.
@@ -42,7 +41,7 @@ pub(crate) fn run(args: &CompileArgs) -> Result<(), Error> {
     let code = std::fs::read(&args.plugin)
         .map_err(|error| Error::about(format_args!("Invalid path: {path}"), error))?;
     let about = |error| Error::about(format_args!("{path}: {}", runtime.name), error);
-    let mut options = EngineOptions::with_limits(args.limits.limits());
+    let mut options = args.engine.options();
     options.max_instances = 1;
     let module = runtime
         .create(&options)

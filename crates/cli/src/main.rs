@@ -4,10 +4,12 @@
 
 mod args;
 mod compile;
+mod engine_args;
 mod error;
 mod inspect;
-mod limits;
 mod names;
+#[cfg(feature = "null")]
+mod native;
 mod output;
 mod run;
 mod runtimes;

@@ -1,5 +1,7 @@
 //! `enginebay compile`, and what `run` makes of its modules.
 
+#![cfg(any(feature = "wamr", feature = "wasmer", feature = "wasmi", feature = "wasmtime"))]
+
 mod common;
 
 use std::path::{Path, PathBuf};

@@ -1,8 +1,10 @@
 //! What is wrong with a plugin is said in one line that names it, and differs for each cause.
 
+#![cfg(any(feature = "wamr", feature = "wasmer", feature = "wasmi", feature = "wasmtime"))]
+
 mod common;
 
-use common::{file, guest, module, run, run_all_json};
+use common::{RUNTIMES, any_runtime, file, guest, module, run, run_all_json};
 
 /// A file name, its contents, and what is said about it.
 fn broken_modules() -> Vec<(&'static str, Vec<u8>, &'static str)> {
@@ -44,7 +46,7 @@ fn broken_modules() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 fn a_broken_module_is_one_line_that_names_the_file() {
     for (name, code, message) in broken_modules() {
         let (_folder, path) = file(name, &code);
-        for runtime in ["all", "wasmtime", "wasmi"] {
+        for runtime in RUNTIMES.iter().chain(&["all"]) {
             let ran = run(&path, &["--runtime", runtime]);
             assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{name}");
             let expected = format!("error: {}: {message}", path.display());
@@ -94,15 +96,23 @@ fn a_missing_file_and_an_unknown_runtime_are_no_failures_of_the_plugin() {
             ),
             "{error}"
         );
-        assert!(error.contains("envoy.wasm.runtime.wasmtime"), "{error}");
+        assert!(error.contains(any_runtime()), "{error}");
     }
-    let ran = run("nosuchplugin", &[]);
+    let ran = run("nosuchplugin.wasm", &[]);
     assert_eq!((ran.code, ran.out.as_str()), (1, ""));
     assert!(
-        ran.error().starts_with("error: nosuchplugin: No such file"),
+        ran.error()
+            .starts_with("error: Invalid path: nosuchplugin.wasm: "),
         "{}",
         ran.err
     );
+    let ran = run("nosuchplugin", &[]);
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    let expected = match cfg!(feature = "null") {
+        true => "error: nosuchplugin: ",
+        false => "error: nosuchplugin: No such file",
+    };
+    assert!(ran.error().starts_with(expected), "{}", ran.err);
     let ran = run(std::env::temp_dir(), &[]);
     assert_eq!((ran.code, ran.out.as_str()), (1, ""));
     assert!(ran.error().contains("Invalid path"), "{}", ran.err);

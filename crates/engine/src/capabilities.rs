@@ -22,6 +22,8 @@ pub struct Capabilities {
     pub precompiled: bool,
     /// Accepts the fixed-width SIMD proposal.
     pub simd: bool,
+    /// Has a compiler that is quick rather than thorough: [`Compiler::Baseline`](crate::Compiler::Baseline).
+    pub baseline_compiler: bool,
 }
 
 impl Capabilities {
@@ -37,6 +39,7 @@ impl Capabilities {
         backtrace_names: false,
         precompiled: false,
         simd: false,
+        baseline_compiler: false,
     };
 
     /// Native plugins: no sandbox, 8-byte words, no limits.
@@ -77,8 +80,15 @@ impl Capabilities {
         self
     }
 
+    /// Sets [`Capabilities::baseline_compiler`].
+    #[must_use]
+    pub const fn with_baseline_compiler(mut self, yes: bool) -> Self {
+        self.baseline_compiler = yes;
+        self
+    }
+
     /// Every capability by name with whether it is there, in the order they are shown.
-    pub fn flags(&self) -> [(&'static str, bool); 8] {
+    pub fn flags(&self) -> [(&'static str, bool); 9] {
         [
             ("sandbox", self.sandbox),
             ("memory_limit", self.memory_limit),
@@ -88,6 +98,7 @@ impl Capabilities {
             ("backtrace_names", self.backtrace_names),
             ("precompiled", self.precompiled),
             ("simd", self.simd),
+            ("baseline_compiler", self.baseline_compiler),
         ]
     }
 }

@@ -35,7 +35,7 @@ pub use capabilities::Capabilities;
 pub use engine::{Engine, Export, ExportId, HostFunction, Instance, LoadRequest, Module};
 pub use error::{Error, ErrorKind};
 pub use host::{Guest, Host, HostError, HostErrorKind, catch_panic, invoke};
-pub use limits::{EngineOptions, Limits, ResolvedLimits};
+pub use limits::{Compiler, EngineOptions, Limits, ResolvedLimits};
 pub use memory::{ForeignMemory, Memory, OutOfBounds};
 pub use module_info::{
     CustomSection, ExternKind, FuncType, ModuleExport, ModuleImport, ModuleInfo, SizeRange,
@@ -43,7 +43,7 @@ pub use module_info::{
 pub use precompiled::{PRECOMPILED_SECTION, Precompiled};
 pub use registry::{Factory, Found, Registry, Runtime};
 pub use signature::{Signature, ValType};
-pub use trap::{Frame, Trap, TrapKind};
+pub use trap::{Frame, Trap, TrapCode, TrapKind};
 
 #[doc(hidden)]
 pub use inventory;

@@ -96,6 +96,18 @@ pub struct ResolvedLimits {
     pub stack: Option<usize>,
 }
 
+/// Which of its compilers an engine uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Compiler {
+    /// The engine's usual one; an interpreter has no other.
+    #[default]
+    Default,
+    /// One that compiles in a fraction of the time, to slower code. Asking for it is an error on a runtime without
+    /// [`Capabilities::baseline_compiler`].
+    Baseline,
+}
+
 /// How an engine is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -105,6 +117,8 @@ pub struct EngineOptions {
     /// How many instances may live at once, over all threads, for engines that reserve address space
     /// for them ahead. Default 1,000.
     pub max_instances: u32,
+    /// The compiler.
+    pub compiler: Compiler,
 }
 
 impl Default for EngineOptions {
@@ -112,6 +126,7 @@ impl Default for EngineOptions {
         EngineOptions {
             limits: Limits::default(),
             max_instances: 1000,
+            compiler: Compiler::Default,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Capabilities, Engine, EngineOptions, Error, ErrorKind, ResolvedLimits};
+use crate::{Capabilities, Compiler, Engine, EngineOptions, Error, ErrorKind, ResolvedLimits};
 
 /// Makes an engine that keeps these limits.
 pub type Factory = fn(&EngineOptions, ResolvedLimits) -> Result<Arc<dyn Engine>, Error>;
@@ -28,10 +28,19 @@ impl Runtime {
     /// Makes an engine.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] for a limit the runtime can't keep; [`ErrorKind::Setup`] when the engine
+    /// [`ErrorKind::Unsupported`] for a limit the runtime can't keep, or a compiler that it doesn't have; [`ErrorKind::Setup`] when the engine
     /// can't be set up on this machine.
     pub fn create(&self, options: &EngineOptions) -> Result<Arc<dyn Engine>, Error> {
         let limits = options.limits.resolve(self.name, &self.capabilities)?;
+        if options.compiler == Compiler::Baseline && !self.capabilities.baseline_compiler {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!(
+                    "{} has no baseline compiler: leave the option out, or choose another runtime",
+                    self.name
+                ),
+            ));
+        }
         (self.factory)(options, limits)
     }
 }
@@ -173,6 +182,18 @@ mod tests {
         let error = registry.register(fake("b", &[])).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::DuplicateRuntime);
         assert_eq!(error.to_string(), "a and b both claim the name b");
+    }
+
+    #[test]
+    fn a_compiler_that_is_not_there_is_refused() {
+        let mut options = EngineOptions::default();
+        options.compiler = Compiler::Baseline;
+        let error = fake("a", &[]).create(&options).map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(
+            error.to_string().starts_with("a has no baseline compiler: "),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! How a call into a guest fails.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::HostError;
 
@@ -45,6 +46,56 @@ impl TrapKind {
             TrapKind::Exit(_) => "proc_exit",
             TrapKind::Other => "trap",
         }
+    }
+}
+
+/// The traps of WebAssembly itself. An engine translates its own to these, so that a trap reads the same on every engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TrapCode {
+    /// The `unreachable` instruction.
+    Unreachable,
+    /// A load, store, or bulk operation outside the memory.
+    MemoryOutOfBounds,
+    /// A table instruction, or an indirect call, beyond the table's end.
+    TableOutOfBounds,
+    /// An indirect call to an element that is null.
+    IndirectCallToNull,
+    /// An indirect call to a function of another type.
+    IndirectCallTypeMismatch,
+    /// An integer division by zero.
+    DivisionByZero,
+    /// An integer division without a result that fits.
+    IntegerOverflow,
+    /// The conversion of a float without a result that fits.
+    InvalidConversion,
+    /// The stack is used up.
+    StackOverflow,
+    /// The engine could not get memory.
+    OutOfMemory,
+}
+
+impl TrapCode {
+    /// The kind, and what there is to say beyond it.
+    fn describe(self) -> (TrapKind, &'static str) {
+        match self {
+            TrapCode::Unreachable => (TrapKind::Unreachable, ""),
+            TrapCode::MemoryOutOfBounds => (TrapKind::MemoryOutOfBounds, ""),
+            TrapCode::TableOutOfBounds => (TrapKind::BadTableAccess, "undefined element"),
+            TrapCode::IndirectCallToNull => (TrapKind::BadTableAccess, "uninitialized element"),
+            TrapCode::IndirectCallTypeMismatch => (TrapKind::BadTableAccess, "indirect call type mismatch"),
+            TrapCode::DivisionByZero => (TrapKind::Arithmetic, "integer divide by zero"),
+            TrapCode::IntegerOverflow => (TrapKind::Arithmetic, "integer overflow"),
+            TrapCode::InvalidConversion => (TrapKind::Arithmetic, "invalid conversion to integer"),
+            TrapCode::StackOverflow => (TrapKind::StackOverflow, ""),
+            TrapCode::OutOfMemory => (TrapKind::OutOfMemory, ""),
+        }
+    }
+}
+
+impl From<TrapCode> for Trap {
+    fn from(code: TrapCode) -> Self {
+        let (kind, message) = code.describe();
+        Trap::new(kind, message)
     }
 }
 
@@ -99,6 +150,24 @@ impl Trap {
             message: message.into(),
             backtrace: Vec::new(),
         }))
+    }
+
+    /// The trap of a call that met its time limit.
+    #[cold]
+    pub fn interrupted(limit: Duration) -> Self {
+        Trap::new(
+            TrapKind::Interrupted,
+            format!("the call took longer than {limit:?}"),
+        )
+    }
+
+    /// The trap of the call that would be nested deeper than the engine lets calls into the guest be.
+    #[cold]
+    pub fn nested_too_deep(limit: u32) -> Self {
+        Trap::new(
+            TrapKind::StackOverflow,
+            format!("more than {limit} calls into the guest, one inside the other"),
+        )
     }
 
     /// The trap of a call to an export that the module doesn't have.

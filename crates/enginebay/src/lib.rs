@@ -5,7 +5,9 @@
 //! its own, in which streams run. What a plugin sees of a stream is the embedder's [`StreamState`].
 //!
 //! # Cargo features
-//! `wasmtime` and `wasmi` (both on by default) link these runtimes in; `all-runtimes` links every one.
+//! `null`, `wasmtime` and `wasmi` (all three on by default), `wasmer` and `wamr` link these runtimes in; `all-runtimes`
+//! links every one. `null-dylib` lets the null runtime open plugins in shared libraries. To build `wamr` takes cmake
+//! and libclang, to build the others nothing but Rust and a C compiler.
 
 #![forbid(unsafe_code)]
 
@@ -19,6 +21,8 @@ pub use enginebay_abi as abi;
 pub use enginebay_config as config;
 pub use enginebay_engine as engine;
 pub use enginebay_host as host;
+#[cfg(feature = "null")]
+pub use enginebay_runtime_null as null;
 
 pub use code::{native_code, read_code};
 pub use enginebay_engine::{EngineOptions, Limits, Registry};

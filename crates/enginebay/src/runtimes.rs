@@ -16,6 +16,9 @@ macro_rules! runtimes {
 }
 
 runtimes! {
+    "null": enginebay_runtime_null, ["envoy.wasm.runtime.null"];
+    "wamr": enginebay_runtime_wamr, ["envoy.wasm.runtime.wamr"];
+    "wasmer": enginebay_runtime_wasmer, ["envoy.wasm.runtime.wasmer", "envoy.wasm.runtime.v8"];
     "wasmi": enginebay_runtime_wasmi, ["envoy.wasm.runtime.wasmi", "envoy.wasm.runtime.wavm"];
     "wasmtime": enginebay_runtime_wasmtime, ["envoy.wasm.runtime.wasmtime"];
 }
@@ -39,7 +42,13 @@ mod tests {
     #[test]
     fn every_feature_that_is_on_links_a_runtime() {
         let registry = registry().unwrap();
-        let on = [cfg!(feature = "wasmi"), cfg!(feature = "wasmtime")];
+        let on = [
+            cfg!(feature = "null"),
+            cfg!(feature = "wamr"),
+            cfg!(feature = "wasmer"),
+            cfg!(feature = "wasmi"),
+            cfg!(feature = "wasmtime"),
+        ];
         assert_eq!(registry.iter().count(), on.iter().filter(|on| **on).count());
         for (names, feature) in FEATURES {
             for name in *names {

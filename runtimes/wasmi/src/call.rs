@@ -1,6 +1,6 @@
 //! Calls into the guest.
 
-use enginebay_engine::{ExportId, Trap, TrapKind};
+use enginebay_engine::{ExportId, Trap};
 use wasmi::{
     Func, ResumableCall, StoreContextMut, TypedFunc, TypedResumableCall, Val, WasmParams, WasmResults,
 };
@@ -22,7 +22,7 @@ pub(crate) fn call(mut ctx: StoreContextMut<'_, State>, export: ExportId, args: 
     };
     let depth = state.depth;
     if depth >= MAX_DEPTH {
-        return Err(too_deep());
+        return Err(Trap::nested_too_deep(MAX_DEPTH));
     }
     state.depth = depth + 1;
     if depth == 0 {
@@ -88,12 +88,4 @@ fn missing(state: &State, export: ExportId) -> Trap {
         Some(export) => Trap::missing_export(export.name),
         None => Trap::missing_export(&export.to_string()),
     }
-}
-
-#[cold]
-fn too_deep() -> Trap {
-    Trap::new(
-        TrapKind::StackOverflow,
-        format!("more than {MAX_DEPTH} calls into the guest, one inside the other"),
-    )
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use enginebay_engine::{Trap, TrapKind};
+use enginebay_engine::Trap;
 use wasmi::StoreContextMut;
 
 use crate::state::State;
@@ -87,7 +87,7 @@ impl Clock {
         };
         let now = Instant::now();
         match self.deadline {
-            Some(deadline) if now >= deadline => return Err(interrupted(limit)),
+            Some(deadline) if now >= deadline => return Err(Trap::interrupted(limit)),
             Some(_) => {}
             None => self.deadline = now.checked_add(limit),
         }
@@ -97,13 +97,6 @@ impl Clock {
     pub(crate) fn limit(&self) -> Duration {
         self.limit.unwrap_or(Duration::MAX)
     }
-}
-
-pub(crate) fn interrupted(limit: Duration) -> Trap {
-    Trap::new(
-        TrapKind::Interrupted,
-        format!("the call took longer than {limit:?}"),
-    )
 }
 
 fn fill(ctx: &mut StoreContextMut<'_, State>, fuel: u64) {

@@ -1,5 +1,6 @@
 //! Modules: translated and linked once, instantiated often.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ impl WasmiModule {
         request: &LoadRequest<'_>,
         info: &ModuleInfo,
     ) -> Result<Self, Error> {
-        let module = wasmi::Module::new(engine, request.code).map_err(|error| refused(&error))?;
+        let module = translate(engine, request.code)?;
         let mut linker = Linker::new(engine);
         for (index, function) in request.imports.iter().enumerate() {
             let imported = |import: &enginebay_engine::ModuleImport| {
@@ -50,6 +51,19 @@ impl WasmiModule {
                 .map(|export| info.export(export.name).is_some())
                 .collect(),
         })
+    }
+}
+
+/// wasmi's translator gives up on some modules that no compiler writes with a panic. Nothing of it is seen afterwards: a
+/// module that failed to translate is gone.
+fn translate(engine: &wasmi::Engine, code: &[u8]) -> Result<wasmi::Module, Error> {
+    let translated = catch_unwind(AssertUnwindSafe(|| wasmi::Module::new(engine, code)));
+    match translated {
+        Ok(module) => module.map_err(|error| refused(&error)),
+        Err(_) => Err(Error::new(
+            ErrorKind::Compile,
+            "wasmi can't compile the module: its translator panicked",
+        )),
     }
 }
 

@@ -7,8 +7,6 @@ use enginebay_engine::{HostError, Trap, TrapKind};
 use wasmi::TrapCode;
 use wasmi::errors::ErrorKind;
 
-use crate::clock::interrupted;
-
 /// What the error of a host function becomes, on its way through wasmi.
 #[derive(Debug)]
 pub(crate) struct Raised(Trap);
@@ -41,8 +39,9 @@ pub(crate) fn from_error(error: &wasmi::Error, limit: Duration) -> Trap {
         return trap.clone();
     }
     match error.as_trap_code() {
-        Some(TrapCode::OutOfFuel) => interrupted(limit),
-        Some(code) => Trap::new(kind(code), code.trap_message()),
+        // The limiter traps for nothing but a `table.grow` that runs out of fuel.
+        Some(TrapCode::OutOfFuel | TrapCode::GrowthOperationLimited) => Trap::interrupted(limit),
+        Some(code) => from_code(code).into(),
         None => Trap::new(TrapKind::Other, error.to_string()),
     }
 }
@@ -52,19 +51,20 @@ pub(crate) fn is_trap(error: &wasmi::Error) -> bool {
     matches!(error.kind(), ErrorKind::TrapCode(_) | ErrorKind::Host(_))
 }
 
-fn kind(code: TrapCode) -> TrapKind {
+fn from_code(code: TrapCode) -> enginebay_engine::TrapCode {
+    use enginebay_engine::TrapCode as T;
     match code {
-        TrapCode::UnreachableCodeReached => TrapKind::Unreachable,
-        TrapCode::MemoryOutOfBounds => TrapKind::MemoryOutOfBounds,
-        TrapCode::TableOutOfBounds | TrapCode::IndirectCallToNull | TrapCode::BadSignature => {
-            TrapKind::BadTableAccess
+        TrapCode::UnreachableCodeReached => T::Unreachable,
+        TrapCode::MemoryOutOfBounds => T::MemoryOutOfBounds,
+        TrapCode::TableOutOfBounds => T::TableOutOfBounds,
+        TrapCode::IndirectCallToNull => T::IndirectCallToNull,
+        TrapCode::BadSignature => T::IndirectCallTypeMismatch,
+        TrapCode::IntegerDivisionByZero => T::DivisionByZero,
+        TrapCode::IntegerOverflow => T::IntegerOverflow,
+        TrapCode::BadConversionToInteger => T::InvalidConversion,
+        TrapCode::StackOverflow => T::StackOverflow,
+        TrapCode::OutOfSystemMemory | TrapCode::OutOfFuel | TrapCode::GrowthOperationLimited => {
+            T::OutOfMemory
         }
-        TrapCode::IntegerDivisionByZero | TrapCode::IntegerOverflow | TrapCode::BadConversionToInteger => {
-            TrapKind::Arithmetic
-        }
-        TrapCode::StackOverflow => TrapKind::StackOverflow,
-        // The limiter traps for nothing but a `table.grow` that runs out of fuel.
-        TrapCode::OutOfFuel | TrapCode::GrowthOperationLimited => TrapKind::Interrupted,
-        TrapCode::OutOfSystemMemory => TrapKind::OutOfMemory,
     }
 }

@@ -1,11 +1,10 @@
 //! Guest functions, as wasmtime's own typed ones.
 
-use enginebay_engine::{Signature, Trap, ValType};
+use enginebay_engine::{Signature, ValType};
 use wasmtime::{AsContextMut, Func, TypedFunc, Val};
 
 use crate::imports::raw;
 use crate::instance::Data;
-use crate::trap;
 
 macro_rules! exports {
     ($( $plain:ident $returning:ident ($($name:ident: $ty:ident),*) )*) => {
@@ -35,8 +34,8 @@ macro_rules! exports {
 
             /// Calls it; `None` if it doesn't take this number of arguments. The caller sets the deadline.
             #[inline]
-            pub(crate) fn call(&self, store: impl AsContextMut<Data = Data>, args: &[u64]) -> Option<Result<u64, Trap>> {
-                let result = match (self, args) {
+            pub(crate) fn call(&self, store: impl AsContextMut<Data = Data>, args: &[u64]) -> Option<wasmtime::Result<u64>> {
+                Some(match (self, args) {
                     $(
                         (Export::$plain(function), &[$($name),*]) => {
                             function.call(store, ($($name as $ty,)*)).map(|()| 0)
@@ -49,8 +48,7 @@ macro_rules! exports {
                         call_untyped(function, signature, store, args)
                     }
                     _ => return None,
-                };
-                Some(result.map_err(trap::convert))
+                })
             }
         }
     };

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use enginebay_engine::{ExportId, Guest, Host, Instance, Memory, ResolvedLimits, Trap, catch_panic};
 use wasmtime::{AsContextMut, Caller, Extern, ModuleExport, ResourceLimiter, Store};
@@ -10,6 +11,7 @@ use crate::engine::Strategy;
 use crate::exports::Export;
 use crate::host_ref::HostRef;
 use crate::module::Wanted;
+use crate::trap;
 
 /// What a store carries.
 pub(crate) struct Data {
@@ -36,6 +38,7 @@ impl Data {
 struct Found {
     memory: Option<wasmtime::Memory>,
     exports: Box<[Option<Export>]>,
+    call_time: Option<Duration>,
 }
 
 impl Found {
@@ -54,7 +57,11 @@ impl Found {
             .memory
             .as_ref()
             .and_then(|place| get(&mut store, place)?.into_memory());
-        let found = Rc::new(Found { memory, exports });
+        let found = Rc::new(Found {
+            memory,
+            exports,
+            call_time: wanted.call_time,
+        });
         store.as_context_mut().data_mut().found = Some(found.clone());
         found
     }
@@ -68,7 +75,8 @@ impl Found {
     ) -> Result<u64, Trap> {
         match self.exports.get(usize::from(export.0)) {
             Some(Some(function)) => match function.call(store, args) {
-                Some(result) => result,
+                Some(Ok(result)) => Ok(result),
+                Some(Err(error)) => Err(trap::convert(error, self.call_time)),
                 None => Err(Trap::wrong_arguments(&export.to_string(), args.len())),
             },
             _ => Err(missing(&store.as_context().data().wanted, export)),

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use enginebay_engine::{
     Error, ErrorKind, Export, ExportId, Host, Instance, LoadRequest, Module, ResolvedLimits, catch_panic,
@@ -17,6 +18,8 @@ use crate::trap;
 pub(crate) struct Wanted {
     pub(crate) memory: Option<ModuleExport>,
     pub(crate) exports: Vec<(Export, Option<ModuleExport>)>,
+    /// The limit, for the message of the trap that keeps it.
+    pub(crate) call_time: Option<Duration>,
 }
 
 /// A module, compiled and linked.
@@ -62,6 +65,7 @@ impl WasmtimeModule {
             wanted: Arc::new(Wanted {
                 memory: module.get_export_index("memory"),
                 exports: request.exports.iter().map(place).collect(),
+                call_time: limits.call_time,
             }),
             pre,
             limiter: Limiter::new(limits),
@@ -91,7 +95,7 @@ impl Module for WasmtimeModule {
         }
         let instance = catch_panic(|| Ok(self.pre.instantiate(&mut store)))
             .map_err(Error::start_trapped)?
-            .map_err(instantiation_failed)?;
+            .map_err(|error| instantiation_failed(error, self.wanted.call_time))?;
         Ok(Box::new(WasmtimeInstance::new(
             store,
             instance,
@@ -100,7 +104,7 @@ impl Module for WasmtimeModule {
     }
 }
 
-fn instantiation_failed(error: wasmtime::Error) -> Error {
+fn instantiation_failed(error: wasmtime::Error, call_time: Option<Duration>) -> Error {
     if error.is::<PoolConcurrencyLimitError>() {
         return Error::new(
             ErrorKind::Instantiate,
@@ -108,7 +112,7 @@ fn instantiation_failed(error: wasmtime::Error) -> Error {
         );
     }
     if error.is::<wasmtime::Trap>() || error.is::<enginebay_engine::HostError>() {
-        return Error::start_trapped(trap::convert(error));
+        return Error::start_trapped(trap::convert(error, call_time));
     }
     Error::new(ErrorKind::Instantiate, format!("{error:#}"))
 }

@@ -1,10 +1,12 @@
 //! wasmtime's errors as traps.
 
-use enginebay_engine::{Frame, HostError, Trap, TrapKind};
+use std::time::Duration;
+
+use enginebay_engine::{Frame, HostError, Trap, TrapCode, TrapKind};
 use wasmtime::WasmBacktrace;
 
-/// The trap behind an error of a call.
-pub(crate) fn convert(error: wasmtime::Error) -> Trap {
+/// The trap behind an error of a call with this time limit.
+pub(crate) fn convert(error: wasmtime::Error, limit: Option<Duration>) -> Trap {
     let frames: Vec<Frame> = error
         .downcast_ref::<WasmBacktrace>()
         .into_iter()
@@ -14,25 +16,28 @@ pub(crate) fn convert(error: wasmtime::Error) -> Trap {
     let trap = match error.downcast::<HostError>() {
         Ok(error) => Trap::from_host_error(error),
         Err(error) => match error.downcast_ref::<wasmtime::Trap>() {
-            Some(trap) => Trap::new(kind(*trap), trap.to_string()),
+            Some(trap) => from_code(*trap, limit),
             None => Trap::new(TrapKind::Other, format!("{error:#}")),
         },
     };
     trap.with_backtrace(frames)
 }
 
-fn kind(trap: wasmtime::Trap) -> TrapKind {
+fn from_code(trap: wasmtime::Trap, limit: Option<Duration>) -> Trap {
     use wasmtime::Trap as T;
-    match trap {
-        T::UnreachableCodeReached => TrapKind::Unreachable,
-        T::MemoryOutOfBounds | T::HeapMisaligned => TrapKind::MemoryOutOfBounds,
-        T::TableOutOfBounds | T::IndirectCallToNull | T::BadSignature | T::NullReference => {
-            TrapKind::BadTableAccess
-        }
-        T::IntegerOverflow | T::IntegerDivisionByZero | T::BadConversionToInteger => TrapKind::Arithmetic,
-        T::StackOverflow => TrapKind::StackOverflow,
-        T::Interrupt | T::OutOfFuel => TrapKind::Interrupted,
-        T::AllocationTooLarge => TrapKind::OutOfMemory,
-        _ => TrapKind::Other,
-    }
+    let code = match trap {
+        T::UnreachableCodeReached => TrapCode::Unreachable,
+        T::MemoryOutOfBounds | T::HeapMisaligned => TrapCode::MemoryOutOfBounds,
+        T::TableOutOfBounds => TrapCode::TableOutOfBounds,
+        T::IndirectCallToNull | T::NullReference => TrapCode::IndirectCallToNull,
+        T::BadSignature => TrapCode::IndirectCallTypeMismatch,
+        T::IntegerDivisionByZero => TrapCode::DivisionByZero,
+        T::IntegerOverflow => TrapCode::IntegerOverflow,
+        T::BadConversionToInteger => TrapCode::InvalidConversion,
+        T::StackOverflow => TrapCode::StackOverflow,
+        T::AllocationTooLarge => TrapCode::OutOfMemory,
+        T::Interrupt | T::OutOfFuel => return Trap::interrupted(limit.unwrap_or(Duration::MAX)),
+        other => return Trap::new(TrapKind::Other, other.to_string()),
+    };
+    code.into()
 }

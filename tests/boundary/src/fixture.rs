@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use enginebay_engine::{
-    EngineOptions, Error, Export, ExportId, Guest, Host, HostError, HostFunction, Instance, Limits,
+    Compiler, EngineOptions, Error, Export, ExportId, Guest, Host, HostError, HostFunction, Instance, Limits,
     LoadRequest, Module, Runtime, Signature, Trap, TrapKind, ValType,
 };
 
@@ -76,14 +76,16 @@ pub(crate) fn no_host() -> Rc<dyn Host> {
 /// A runtime, and how to set up guests on it.
 pub(crate) struct Fixture {
     runtime: &'static Runtime,
+    compiler: Compiler,
     limits: Limits,
     max_instances: u32,
 }
 
 impl Fixture {
-    pub(crate) fn new(runtime: &'static Runtime) -> Self {
+    pub(crate) fn new(runtime: &'static Runtime, compiler: Compiler) -> Self {
         Fixture {
             runtime,
+            compiler,
             limits: Limits::default(),
             // Some engines reserve address space for each, and cases run side by side.
             max_instances: 8,
@@ -92,6 +94,11 @@ impl Fixture {
 
     pub(crate) fn runtime(&self) -> &'static Runtime {
         self.runtime
+    }
+
+    /// A fixture of the same runtime and compiler, with the default limits.
+    pub(crate) fn another(&self) -> Fixture {
+        Fixture::new(self.runtime, self.compiler)
     }
 
     pub(crate) fn limits(mut self, limits: Limits) -> Self {
@@ -107,6 +114,7 @@ impl Fixture {
     pub(crate) fn engine(&self) -> Arc<dyn enginebay_engine::Engine> {
         let mut options = EngineOptions::with_limits(self.limits);
         options.max_instances = self.max_instances;
+        options.compiler = self.compiler;
         self.runtime.create(&options).unwrap()
     }
 

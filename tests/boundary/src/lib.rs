@@ -39,15 +39,16 @@ mod loading;
 mod memory;
 mod precompiled;
 mod reentry;
+mod stress;
 mod suite;
 mod traps;
 
-use enginebay_engine::Runtime;
+use enginebay_engine::{Compiler, Runtime};
 use libtest_mimic::{Arguments, Trial};
 
 use crate::suite::Suite;
 
-/// All cases, for a runtime of WebAssembly guests.
+/// All cases, for a runtime of WebAssembly guests, with each of its compilers.
 ///
 /// # Panics
 /// When the runtime is one of native plugins: the guests are WebAssembly.
@@ -57,7 +58,15 @@ pub fn trials(runtime: &'static Runtime) -> Vec<Trial> {
         "{} does not run WebAssembly",
         runtime.name
     );
-    let mut suite = Suite::new(runtime);
+    let mut trials = trials_of(runtime, Compiler::Default);
+    if runtime.capabilities.baseline_compiler {
+        trials.extend(trials_of(runtime, Compiler::Baseline));
+    }
+    trials
+}
+
+fn trials_of(runtime: &'static Runtime, compiler: Compiler) -> Vec<Trial> {
+    let mut suite = Suite::new(runtime, compiler);
     calls::add(&mut suite);
     memory::add(&mut suite);
     reentry::add(&mut suite);
@@ -66,6 +75,7 @@ pub fn trials(runtime: &'static Runtime) -> Vec<Trial> {
     lifecycle::add(&mut suite);
     loading::add(&mut suite);
     precompiled::add(&mut suite);
+    stress::add(&mut suite);
     suite.into_trials()
 }
 

@@ -8,7 +8,7 @@ use crate::fixture::{FIRST, Fixture, I32, I64, RUN, SECOND, assert_kind, export,
 use crate::suite::Suite;
 
 pub(crate) fn add(suite: &mut Suite) {
-    let can = suite.runtime().capabilities;
+    let can = suite.capabilities();
     let none = Limits::default();
 
     let limit = Limits {
@@ -219,7 +219,9 @@ const COUNT: enginebay_engine::Export = export("count", &[I32], Some(I32));
 
 fn endless_loop(fixture: Fixture) {
     let mut guest = time_limited(fixture, 50).guest(COUNTS, &[], &[FOREVER], no_host());
-    assert_kind(&guest.call(FIRST, &[]).unwrap_err(), TrapKind::Interrupted);
+    let trap = guest.call(FIRST, &[]).unwrap_err();
+    assert_kind(&trap, TrapKind::Interrupted);
+    assert_eq!(trap.message(), "the call took longer than 50ms");
 }
 
 fn called_again(fixture: Fixture) {
@@ -387,9 +389,8 @@ fn real_depth(fixture: Fixture) {
 }
 
 fn depth_follows_the_limit(fixture: Fixture) {
-    let runtime = fixture.runtime();
     let depth = |bytes| {
-        let mut guest = stack_limited(Fixture::new(runtime), bytes);
+        let mut guest = stack_limited(fixture.another(), bytes);
         assert_kind(
             &guest.call(FIRST, &[MINUS_ONE]).unwrap_err(),
             TrapKind::StackOverflow,

@@ -56,7 +56,7 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.add("loading::not_a_module", not_a_module);
     suite.add("loading::a_body_that_does_not_type_check", bad_body);
     suite.add("loading::the_features_that_compilers_use", features);
-    let simd = suite.runtime().capabilities.simd;
+    let simd = suite.capabilities().simd;
     suite.add_if(simd, "no SIMD", "loading::simd", with_simd);
     if !simd {
         suite.add("loading::simd_is_refused", |fixture| {

@@ -14,7 +14,7 @@ const ONE: &str = r#"(module (func (export "run") (result i32) (i32.const 1)))"#
 const TWO: &str = r#"(module (func (export "run") (result i32) (i32.const 2)))"#;
 
 pub(crate) fn add(suite: &mut Suite) {
-    if !suite.runtime().capabilities.precompiled {
+    if !suite.capabilities().precompiled {
         suite.add("precompiled::cannot_be_made", |fixture| {
             let error = fixture.engine().precompile_into(&wat(ONE)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unsupported);
@@ -155,7 +155,7 @@ fn other_settings(fixture: Fixture) {
     // Another version differs in the key too.
     let code = with_key(&fixture, |key| *key.last_mut().unwrap() ^= 1);
     assert_ignored(&fixture, &code, ", and this is ");
-    let unlimited = Fixture::new(fixture.runtime()).limits(Limits {
+    let unlimited = fixture.another().limits(Limits {
         call_time: Some(Duration::MAX),
         ..Limits::default()
     });

@@ -13,7 +13,7 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.add("reentry::a_nested_trap_keeps_its_kind", nested_trap);
     suite.add("reentry::a_host_may_go_on_after_a_nested_trap", swallowed_trap);
     suite.add("reentry::a_nested_host_error_is_not_wrapped", nested_host_error);
-    let stack = suite.runtime().capabilities.stack_limit;
+    let stack = suite.capabilities().stack_limit;
     suite.add_if(
         stack,
         "no stack limit",

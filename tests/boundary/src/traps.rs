@@ -9,92 +9,92 @@ use enginebay_engine::{Host, HostError, Trap, TrapKind};
 use crate::fixture::{FIRST, Fixture, I32, RUN, assert_kind, host, import};
 use crate::suite::Suite;
 
-/// Bodies of `run: () -> i32`, in a module with one page of memory and a table of two functions and an empty place.
-const TRAPS: &[(&str, &str, TrapKind)] = &[
-    ("unreachable", "unreachable", TrapKind::Unreachable),
+/// Bodies of `run: () -> i32` and what their traps say, in a module with one page of memory and a table of two functions and an empty place.
+const TRAPS: &[(&str, &str, &str)] = &[
+    ("unreachable", "unreachable", "unreachable"),
     (
         "load",
         "(i32.load (i32.const 65533))",
-        TrapKind::MemoryOutOfBounds,
+        "out of bounds memory access",
     ),
     (
         "load_with_offset",
         "(i32.load offset=4294967295 (i32.const -1))",
-        TrapKind::MemoryOutOfBounds,
+        "out of bounds memory access",
     ),
     (
         "store",
         "(i64.store (i32.const 65529) (i64.const 1)) (i32.const 0)",
-        TrapKind::MemoryOutOfBounds,
+        "out of bounds memory access",
     ),
     (
         "memory_fill",
         "(memory.fill (i32.const 65530) (i32.const 1) (i32.const 7)) (i32.const 0)",
-        TrapKind::MemoryOutOfBounds,
+        "out of bounds memory access",
     ),
     (
         "memory_copy",
         "(memory.copy (i32.const 0) (i32.const 65530) (i32.const 7)) (i32.const 0)",
-        TrapKind::MemoryOutOfBounds,
+        "out of bounds memory access",
     ),
     (
         "division_by_zero",
         "(i32.div_u (i32.const 1) (global.get $zero))",
-        TrapKind::Arithmetic,
+        "arithmetic error: integer divide by zero",
     ),
     (
         "remainder_by_zero",
         "(i32.rem_s (i32.const 1) (global.get $zero))",
-        TrapKind::Arithmetic,
+        "arithmetic error: integer divide by zero",
     ),
     (
         "division_overflow",
         "(i32.div_s (i32.const 0x80000000) (i32.sub (global.get $zero) (i32.const 1)))",
-        TrapKind::Arithmetic,
+        "arithmetic error: integer overflow",
     ),
     (
         "conversion_of_nan",
         "(i32.trunc_f64_s (f64.const nan))",
-        TrapKind::Arithmetic,
+        "arithmetic error: invalid conversion to integer",
     ),
     (
         "conversion_overflow",
         "(i32.trunc_f32_s (f32.const 3e9))",
-        TrapKind::Arithmetic,
+        "arithmetic error: integer overflow",
     ),
     (
         "indirect_call_of_nothing",
         "(call_indirect (result i32) (i32.const 2))",
-        TrapKind::BadTableAccess,
+        "bad table access: uninitialized element",
     ),
     (
         "indirect_call_of_another_type",
         "(call_indirect (result i32) (i32.const 1))",
-        TrapKind::BadTableAccess,
+        "bad table access: indirect call type mismatch",
     ),
     (
         "indirect_call_outside",
         "(call_indirect (result i32) (i32.const 3))",
-        TrapKind::BadTableAccess,
+        "bad table access: undefined element",
     ),
     (
         "table_get",
         "(ref.is_null (table.get (i32.const 3)))",
-        TrapKind::BadTableAccess,
+        "bad table access: undefined element",
     ),
 ];
 
 pub(crate) fn add(suite: &mut Suite) {
-    for (name, body, kind) in TRAPS {
+    for (name, body, said) in TRAPS {
         suite.add(format!("traps::{name}"), |fixture| {
-            assert_kind(&fixture.trap(&module(body)), *kind);
+            assert_eq!(fixture.trap(&module(body)).to_string(), *said);
         });
     }
     suite.add("traps::a_failed_host_function", host_error);
     suite.add("traps::a_panic_in_a_host_function", panic);
     suite.add("traps::proc_exit", exit);
     suite.add("traps::a_failed_call_changes_only_its_own_instance", others_go_on);
-    let names = suite.runtime().capabilities.backtrace_names;
+    let names = suite.capabilities().backtrace_names;
     suite.add_if(
         names,
         "no names in backtraces",

@@ -6,7 +6,7 @@ use clap::Args;
 use enginebay::abi::LogLevel;
 
 use super::values::{self, Header, Text};
-use crate::limits::LimitOptions;
+use crate::engine_args::EngineArgs;
 
 /// Run one request and its response through a plugin, without a network.
 ///
@@ -41,7 +41,7 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) response: ResponseOptions,
     #[command(flatten)]
-    pub(crate) limits: LimitOptions,
+    pub(crate) engine: EngineArgs,
 }
 
 /// How the plugin is configured.

@@ -92,7 +92,7 @@ impl<'a> Setup<'a> {
                 return Err(Error::about(format_args!("--env {name}"), "given twice"));
             }
         }
-        let mut options = EngineOptions::with_limits(args.limits.limits());
+        let mut options = args.engine.options();
         // One VM runs at a time.
         options.max_instances = 1;
         Ok(Setup {

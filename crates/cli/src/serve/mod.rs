@@ -20,8 +20,8 @@ mod worker;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::engine_args::EngineArgs;
 use crate::error::Error;
-use crate::limits::LimitOptions;
 use crate::output;
 
 /// Serve HTTP with the Wasm filters of an Envoy bootstrap configuration.
@@ -60,7 +60,7 @@ pub(crate) struct ServeArgs {
     max_connections: usize,
 
     #[command(flatten)]
-    limits: LimitOptions,
+    engine: EngineArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use enginebay::config::model::{Bootstrap, Cluster, Listener, WasmFilter};
 use enginebay::config::{Process, load_bootstrap};
-use enginebay::{EngineOptions, Engines, FailState, Failure, Limits, Plugin, StdPlatform};
+use enginebay::{EngineOptions, Engines, FailState, Failure, Plugin, StdPlatform};
 use enginebay_http::{ChainOptions, FilterChain};
 
 use super::routes::Routes;
@@ -31,14 +31,17 @@ pub(super) fn read(path: &Path) -> Result<Bootstrap, String> {
 }
 
 /// Engines with room for the VMs of all workers, and for one more while a plugin is proved.
-pub(super) fn engines(bootstrap: &Bootstrap, workers: usize, limits: Limits) -> Result<Engines, String> {
+pub(super) fn engines(
+    bootstrap: &Bootstrap,
+    workers: usize,
+    mut options: EngineOptions,
+) -> Result<Engines, String> {
     let filters: usize = bootstrap
         .listeners
         .iter()
         .map(|listener| listener.http.filters.len())
         .sum();
     let needed = u32::try_from(filters.saturating_mul(workers).saturating_add(1)).unwrap_or(u32::MAX);
-    let mut options = EngineOptions::with_limits(limits);
     options.max_instances = options.max_instances.max(needed);
     let registry = enginebay::registry().map_err(|error| error.to_string())?;
     Ok(Engines::with(registry, options))

@@ -20,7 +20,7 @@ use super::{Mode, ServeArgs, listen};
 pub(super) fn run(args: &ServeArgs) -> Result<(), String> {
     let bootstrap = plan::read(&args.config)?;
     let workers = worker_count(args);
-    let engines = plan::engines(&bootstrap, workers, args.limits.limits())?;
+    let engines = plan::engines(&bootstrap, workers, args.engine.options())?;
     let stats = Arc::new(Stats::new(&bootstrap, engines.registry(), workers));
     let file = args.config.display().to_string();
     let admin = match (args.mode, bootstrap.admin) {

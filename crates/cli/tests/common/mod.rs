@@ -3,9 +3,12 @@
 // Each test file uses some of this.
 #![allow(dead_code)]
 
+mod runtimes;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+pub(crate) use runtimes::{RUNTIMES, any_runtime};
 use serde_json::Value;
 
 /// A committed guest.
@@ -79,9 +82,6 @@ pub(crate) fn run_all_json(plugin: impl AsRef<Path>, args: &[&str]) -> (i32, Vec
     assert_eq!(runtimes, RUNTIMES);
     (ran.code, lines)
 }
-
-/// The runtimes of the default features.
-pub(crate) const RUNTIMES: [&str; 2] = ["envoy.wasm.runtime.wasmi", "envoy.wasm.runtime.wasmtime"];
 
 /// Writes a module in the text format to a file of this name in a folder that goes with the returned value.
 pub(crate) fn module(name: &str, wat: &str) -> (tempfile::TempDir, PathBuf) {

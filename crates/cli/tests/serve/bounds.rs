@@ -5,8 +5,9 @@ use http::{Request, StatusCode, Version};
 use http_body_util::BodyExt;
 
 use crate::client::{Client, SendBody, get, post};
-use crate::config::{Plugin, WASMI, WASMTIME, config};
+use crate::config::{Plugin, config};
 use crate::requests::raw;
+use crate::runtimes::{RUNTIMES, any_runtime};
 use crate::server::Server;
 use crate::upstream;
 
@@ -18,7 +19,7 @@ async fn large_bodies_stream_through() {
     const SIZE: usize = 8 << 20;
     for version in [Version::HTTP_11, Version::HTTP_2] {
         let port = upstream::start("a", version).await;
-        let plugins = [Plugin::new(WASMTIME, "add_header")];
+        let plugins = [Plugin::new(any_runtime(), "add_header")];
         let server = Server::start(&config(&plugins, &[port], version == Version::HTTP_2));
         for mut client in [
             Client::http1(server.address).await,
@@ -110,7 +111,7 @@ async fn connections_have_a_limit() {
 /// has what was left.
 #[tokio::test]
 async fn a_plugin_that_hogs_memory_meets_its_limit() {
-    for runtime in [WASMTIME, WASMI] {
+    for runtime in RUNTIMES.iter().copied() {
         let server = Server::start(&config(&[Plugin::new(runtime, "hog")], &[], false));
         let mut client = Client::http1(server.address).await;
         let answer = client.get_with("/direct", "x-hog", "alloc").await;

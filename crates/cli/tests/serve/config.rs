@@ -2,9 +2,6 @@
 
 use std::path::PathBuf;
 
-pub(crate) const WASMTIME: &str = "envoy.wasm.runtime.wasmtime";
-pub(crate) const WASMI: &str = "envoy.wasm.runtime.wasmi";
-
 /// A committed guest.
 pub(crate) fn guest(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/guests/wasm/{name}.wasm"))

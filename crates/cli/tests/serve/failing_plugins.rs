@@ -5,7 +5,8 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::client::Client;
-use crate::config::{Plugin, WASMI, WASMTIME, config};
+use crate::config::{Plugin, config};
+use crate::runtimes::{RUNTIMES, any_runtime};
 use crate::server::Server;
 
 async fn wait_for_log(server: &Server, text: &str) {
@@ -20,7 +21,7 @@ async fn wait_for_log(server: &Server, text: &str) {
 
 #[tokio::test]
 async fn a_crash_is_503_from_then_on_and_the_server_lives() {
-    for runtime in [WASMTIME, WASMI] {
+    for runtime in RUNTIMES.iter().copied() {
         let server = Server::start_with(
             &config(&[Plugin::new(runtime, "crash")], &[], false),
             &["--concurrency", "1"],
@@ -42,7 +43,7 @@ async fn a_crash_is_503_from_then_on_and_the_server_lives() {
 async fn fail_open_goes_on_without_the_plugin() {
     let plugin = Plugin {
         more: "failure_policy: FAIL_OPEN",
-        ..Plugin::new(WASMTIME, "crash")
+        ..Plugin::new(any_runtime(), "crash")
     };
     let server = Server::start_with(&config(&[plugin], &[], false), &["--concurrency", "1"]);
     let mut client = Client::http1(server.address).await;
@@ -58,7 +59,7 @@ async fn fail_open_goes_on_without_the_plugin() {
 
 #[tokio::test]
 async fn a_loop_without_end_is_stopped() {
-    for runtime in [WASMTIME, WASMI] {
+    for runtime in RUNTIMES.iter().copied() {
         let server = Server::start_with(
             &config(&[Plugin::new(runtime, "spin")], &[], false),
             &["--concurrency", "1"],
@@ -74,7 +75,7 @@ async fn a_loop_without_end_is_stopped() {
 
 #[tokio::test]
 async fn the_time_limit_can_be_chosen() {
-    for runtime in [WASMTIME, WASMI] {
+    for runtime in RUNTIMES.iter().copied() {
         let server = Server::start_with(
             &config(&[Plugin::new(runtime, "spin")], &[], false),
             &["--concurrency", "1", "--time-limit", "60s"],

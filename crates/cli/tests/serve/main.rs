@@ -1,6 +1,7 @@
 //! The real server on loopback, and a real HTTP client.
 
 #![forbid(unsafe_code)]
+#![cfg(any(feature = "wamr", feature = "wasmer", feature = "wasmi", feature = "wasmtime"))]
 
 mod bounds;
 mod client;
@@ -8,6 +9,8 @@ mod config;
 mod failing_plugins;
 mod pausing;
 mod requests;
+#[path = "../common/runtimes.rs"]
+mod runtimes;
 mod server;
 mod starting;
 mod stopping;

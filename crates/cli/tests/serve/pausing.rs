@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use crate::client::Client;
-use crate::config::{Plugin, WASMI, WASMTIME, config};
+use crate::config::{Plugin, config};
+use crate::runtimes::{RUNTIMES, any_runtime};
 use crate::server::Server;
 
 /// Holds a request until the next one comes, which lets both go on.
@@ -50,7 +51,7 @@ async fn wait_for_streams(server: &Server, streams: u64) {
 
 #[tokio::test]
 async fn a_held_request_waits_until_the_plugin_lets_it_go_on() {
-    for runtime in [WASMTIME, WASMI] {
+    for runtime in RUNTIMES.iter().copied() {
         let (_dir, server) = server(runtime);
         let mut first = Client::http1(server.address).await;
         let mut held = Box::pin(first.get("/direct"));
@@ -63,7 +64,7 @@ async fn a_held_request_waits_until_the_plugin_lets_it_go_on() {
 
 #[tokio::test]
 async fn a_held_request_ends_when_its_client_goes() {
-    let (_dir, server) = server(WASMI);
+    let (_dir, server) = server(any_runtime());
     let mut client = Client::http1(server.address).await;
     let request = tokio::spawn(async move { client.get("/direct").await.status });
     wait_for_streams(&server, 1).await;

@@ -4,7 +4,8 @@ use http::{Request, StatusCode, Version};
 use http_body_util::{BodyExt, Empty};
 
 use crate::client::{Client, get, post};
-use crate::config::{Plugin, WASMI, WASMTIME, config};
+use crate::config::{Plugin, config};
+use crate::runtimes::{RUNTIMES, any_runtime};
 use crate::server::Server;
 use crate::upstream;
 
@@ -19,7 +20,7 @@ fn add_header(runtime: &'static str) -> Plugin {
 
 #[tokio::test]
 async fn a_direct_response_passes_the_plugin_on_each_runtime_in_each_version() {
-    for runtime in [WASMTIME, WASMI] {
+    for runtime in RUNTIMES.iter().copied() {
         let server = Server::start(&config(&[add_header(runtime)], &[], false));
         for mut client in [
             Client::http1(server.address).await,
@@ -50,7 +51,7 @@ async fn an_upstream_sees_what_the_plugin_added_and_nothing_of_the_connection() 
     for version in [Version::HTTP_11, Version::HTTP_2] {
         let port = upstream::start("a", version).await;
         let http2 = version == Version::HTTP_2;
-        let server = Server::start(&config(&[add_header(WASMTIME)], &[port], http2));
+        let server = Server::start(&config(&[add_header(any_runtime())], &[port], http2));
         let mut client = Client::http1(server.address).await;
         let request = Request::get("/some?q=1")
             .header("connection", "x-named")
@@ -87,7 +88,7 @@ async fn an_upstream_sees_what_the_plugin_added_and_nothing_of_the_connection() 
 
 #[tokio::test]
 async fn a_request_without_a_token_ends_at_the_plugin() {
-    let server = Server::start(&config(&[Plugin::new(WASMTIME, "auth")], &[], false));
+    let server = Server::start(&config(&[Plugin::new(any_runtime(), "auth")], &[], false));
     for mut client in [
         Client::http1(server.address).await,
         Client::http2(server.address).await,
@@ -104,7 +105,7 @@ async fn a_request_without_a_token_ends_at_the_plugin() {
 
 #[tokio::test]
 async fn bodies_are_rewritten_both_ways() {
-    for runtime in [WASMTIME, WASMI] {
+    for runtime in RUNTIMES.iter().copied() {
         let port = upstream::start("a", Version::HTTP_11).await;
         let server = Server::start(&config(&[Plugin::new(runtime, "body_rewrite")], &[port], false));
         for mut client in [
@@ -120,7 +121,11 @@ async fn bodies_are_rewritten_both_ways() {
 #[tokio::test]
 async fn trailers_pass_in_http2() {
     let port = upstream::start("a", Version::HTTP_2).await;
-    let server = Server::start(&config(&[Plugin::new(WASMTIME, "headers_dump")], &[port], true));
+    let server = Server::start(&config(
+        &[Plugin::new(any_runtime(), "headers_dump")],
+        &[port],
+        true,
+    ));
     let mut client = Client::http2(server.address).await;
     let answer = client.get("/trailers").await;
     assert_eq!(answer.text(), "data");
@@ -150,7 +155,7 @@ async fn hosts_take_turns() {
 #[tokio::test]
 async fn what_has_no_upstream_says_why() {
     let port = upstream::start("a", Version::HTTP_11).await;
-    let server = Server::start(&config(&[add_header(WASMTIME)], &[port], false));
+    let server = Server::start(&config(&[add_header(any_runtime())], &[port], false));
     let mut client = Client::http1(server.address).await;
     for (path, status, text) in [
         (

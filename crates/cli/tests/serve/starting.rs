@@ -1,6 +1,7 @@
 //! What keeps the server from starting: exit code 1 and a line that says what and where.
 
-use crate::config::{Plugin, WASMTIME, config};
+use crate::config::{Plugin, config};
+use crate::runtimes::any_runtime;
 use crate::server::{Server, refused};
 
 const FILTER: &str = "static_resources.listeners[0].filter_chains[0].filters[0].typed_config.http_filters[0]";
@@ -45,7 +46,7 @@ fn an_unknown_runtime_is_named() {
 #[test]
 fn code_that_cannot_be_loaded_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let mut plugin = Plugin::new(WASMTIME, "noop");
+    let mut plugin = Plugin::new(any_runtime(), "noop");
     let whole = std::fs::read(&plugin.file).unwrap();
     plugin.file = folder.path().join("module.wasm");
 
@@ -69,7 +70,7 @@ fn code_that_cannot_be_loaded_is_named() {
 
 #[test]
 fn a_plugin_that_refuses_its_configuration_is_not_served() {
-    let mut plugin = Plugin::new(WASMTIME, "add_header");
+    let mut plugin = Plugin::new(any_runtime(), "add_header");
     plugin.configuration = "no JSON";
     let line = refusal_of(plugin);
     assert!(
@@ -78,7 +79,7 @@ fn a_plugin_that_refuses_its_configuration_is_not_served() {
     );
     assert!(line.contains("Failed to configure base Wasm plugin"), "{line}");
 
-    let mut plugin = Plugin::new(WASMTIME, "crash");
+    let mut plugin = Plugin::new(any_runtime(), "crash");
     plugin.configuration = "panic_configure";
     let line = refusal_of(plugin);
     assert!(
@@ -120,7 +121,7 @@ fn the_admin_interface_tells_what_there_is() {
         .iter()
         .map(|runtime| runtime["name"].as_str().unwrap())
         .collect();
-    assert!(names.contains(&WASMTIME), "{names:?}");
+    assert!(names.contains(&any_runtime()), "{names:?}");
     assert!(
         server.log().contains("listening on 127.0.0.1:"),
         "{}",

@@ -5,7 +5,8 @@ use std::time::Duration;
 use http::Version;
 
 use crate::client::{Client, get};
-use crate::config::{Plugin, WASMTIME, config};
+use crate::config::{Plugin, config};
+use crate::runtimes::any_runtime;
 use crate::server::Server;
 use crate::upstream;
 
@@ -13,7 +14,7 @@ use crate::upstream;
 async fn requests_on_their_way_are_finished() {
     let port = upstream::start("a", Version::HTTP_11).await;
     // `/slow` of the upstream takes two seconds; this path has no timeout that is shorter.
-    let text = config(&[Plugin::new(WASMTIME, "add_header")], &[port], false).replace("0.5s", "30s");
+    let text = config(&[Plugin::new(any_runtime(), "add_header")], &[port], false).replace("0.5s", "30s");
     for http2 in [false, true] {
         let mut server = Server::start(&text);
         let mut client = match http2 {

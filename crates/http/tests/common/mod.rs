@@ -23,11 +23,12 @@ use tower::ServiceExt;
 
 pub use upstream::Upstream;
 
-/// The names of the runtimes that are linked in.
+/// The names of the runtimes of WebAssembly plugins that are linked in.
 pub fn runtimes() -> Vec<&'static str> {
     let names: Vec<_> = enginebay::registry()
         .unwrap()
         .iter()
+        .filter(|runtime| runtime.capabilities.sandbox)
         .map(|runtime| runtime.name)
         .collect();
     assert!(!names.is_empty());

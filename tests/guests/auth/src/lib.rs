@@ -9,10 +9,19 @@ use proxy_wasm::types::{Action, ContextType, LogLevel};
 
 const DEFAULT_TOKEN: &[u8] = b"secret";
 
-proxy_wasm::main! {{
+// A native program that links several plugins calls `start`: there can be one `_initialize` in a program.
+#[cfg(not(feature = "linked"))]
+proxy_wasm::main! {{ start() }}
+
+/// Says what makes the plugin's contexts.
+pub fn start() {
     proxy_wasm::set_log_level(LogLevel::Info);
-    proxy_wasm::set_root_context(|_| Box::new(Root { token: Rc::from(DEFAULT_TOKEN) }));
-}}
+    proxy_wasm::set_root_context(|_| {
+        Box::new(Root {
+            token: Rc::from(DEFAULT_TOKEN),
+        })
+    });
+}
 
 struct Root {
     token: Rc<[u8]>,

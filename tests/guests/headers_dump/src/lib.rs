@@ -5,10 +5,15 @@ use log::info;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, Bytes, ContextType, LogLevel};
 
-proxy_wasm::main! {{
+// A native program that links several plugins calls `start`: there can be one `_initialize` in a program.
+#[cfg(not(feature = "linked"))]
+proxy_wasm::main! {{ start() }}
+
+/// Says what makes the plugin's contexts.
+pub fn start() {
     proxy_wasm::set_log_level(LogLevel::Info);
     proxy_wasm::set_root_context(|_| Box::new(Root));
-}}
+}
 
 struct Root;
 

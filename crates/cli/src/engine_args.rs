@@ -1,16 +1,17 @@
-//! The limits of plugins, as options of a command.
+//! How engines are set up, as options of a command.
 
 use std::time::Duration;
 
 use clap::Args;
-use enginebay::Limits;
+use enginebay::engine::Compiler;
+use enginebay::{EngineOptions, Limits};
 
 use crate::run::values;
 
-/// What each plugin may use.
+/// What each plugin may use, and how it is compiled.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Limits")]
-pub(crate) struct LimitOptions {
+#[command(next_help_heading = "Engine")]
+pub(crate) struct EngineArgs {
     /// How long one callback may take, such as 200ms or 2s, or none [default: 1s].
     #[arg(long, value_name = "TIME", value_parser = values::time_limit)]
     time_limit: Option<Duration>,
@@ -23,18 +24,25 @@ pub(crate) struct LimitOptions {
     /// How deep the stack of a callback may be, such as 1MiB [default: 512KiB].
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     stack_limit: Option<u64>,
+    /// Compile in a fraction of the time, to slower code, on a runtime that can.
+    #[arg(long)]
+    baseline_compiler: bool,
 }
 
-impl LimitOptions {
-    /// The limits to make engines with.
-    pub(crate) fn limits(&self) -> Limits {
-        Limits {
+impl EngineArgs {
+    /// The options to make engines with.
+    pub(crate) fn options(&self) -> EngineOptions {
+        let mut options = EngineOptions::with_limits(Limits {
             memory: self.memory_limit,
             table_elements: self.table_limit,
             call_time: self.time_limit,
             stack: self
                 .stack_limit
                 .map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
+        });
+        if self.baseline_compiler {
+            options.compiler = Compiler::Baseline;
         }
+        options
     }
 }
