@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: what enginebay costs over the engines it runs on, as ratios measured in one run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,11 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
-use crate::{process, workspace};
+use crate::{needs, process, workspace};
 
 /// Run the benchmarks and print ratios: the same guests on a bare engine, through the engine boundary, and through
-/// the whole host. Each figure is the lowest of the rounds' medians. Exits with 1 when a ratio is over its budget.
+/// the whole host. Each figure is the lowest of the rounds' medians. Exits with 1 when a ratio is over its budget. What
+/// the runtimes' builds need beyond Rust and a C compiler is installed first.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Write the table into docs/performance.md.
@@ -37,7 +38,7 @@ const REPEAT: f64 = 1000.0;
 #[derive(Debug, Serialize)]
 struct Row {
     what: &'static str,
-    runtime: String,
+    runtime: &'static str,
     /// Nanoseconds without enginebay.
     bare_ns: Option<f64>,
     /// Nanoseconds through the engine boundary alone, where that is measured.
@@ -60,15 +61,22 @@ impl Row {
 ///
 /// # Errors
 ///
-/// A benchmark cannot be run or left no result, or a ratio is over its budget.
+/// What the builds need is missing and can't be installed, a benchmark cannot be run or left no result, or a ratio is
+/// over its budget.
 pub fn run(args: &Args) -> Result<()> {
     let results = workspace::target_dir().join("criterion");
+    let variables = if args.last {
+        Vec::new()
+    } else {
+        needs::variables()?
+    };
     let mut figures = Figures::default();
     for _ in 0..if args.last { 1 } else { args.rounds } {
         if !args.last {
             process::run(
                 Command::new(process::cargo())
-                    .args(["bench", "--package", "enginebay-bench"])
+                    .args(["bench", "--package", "enginebay-bench", "--all-features"])
+                    .envs(variables.iter().map(|(name, value)| (name, value)))
                     .env("CRITERION_HOME", &results)
                     .current_dir(workspace::root()),
             )?;
@@ -76,8 +84,8 @@ pub fn run(args: &Args) -> Result<()> {
         figures.read(&results)?;
     }
     let rows = rows(&figures);
-    let table = table(&rows);
-    println!("\n{table}");
+    let tables = tables(&rows);
+    println!("\n{tables}");
     if let Some(file) = &args.json {
         let json = serde_json::to_string_pretty(&rows)?;
         std::fs::write(file, json).with_context(|| format!("cannot write {}", file.display()))?;
@@ -86,7 +94,7 @@ pub fn run(args: &Args) -> Result<()> {
         let file = workspace::root().join("docs").join("performance.md");
         let text =
             std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let text = replace_table(&text, &format!("{}\n\n{table}", machine()))
+        let text = replace_tables(&text, &format!("{}\n\n{tables}", machine()))
             .with_context(|| format!("{} has no place for the table", file.display()))?;
         std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
     }
@@ -143,28 +151,44 @@ impl Figures {
     }
 
     /// The runtimes that there are figures for.
-    fn runtimes(&self) -> Vec<String> {
-        let groups: BTreeSet<&str> = self
-            .0
-            .keys()
-            .filter_map(|(group, _)| group.strip_prefix("callback_"))
-            .collect();
-        // Fast ones first, as it happens.
-        groups.into_iter().rev().map(str::to_owned).collect()
+    fn runtimes(&self) -> impl Iterator<Item = &'static str> {
+        RUNTIMES.into_iter().filter(|runtime| {
+            self.0
+                .contains_key(&(format!("callback_{runtime}"), "bare".to_owned()))
+        })
     }
 }
 
+/// All runtimes, in the order of the table: those that compile, those that interpret, native code.
+const RUNTIMES: [&str; 5] = ["wasmtime", "wasmer", "wasmi", "wamr", "null"];
+
+/// What is asked of runtimes other than that of native code, where there is nothing but the boundary.
+fn budget(runtime: &str, budget: f64) -> Option<f64> {
+    (runtime != "null").then_some(budget)
+}
+
+/// Loads are in a table of their own: they take milliseconds.
+const LOAD: &str = "load";
+
 fn rows(figures: &Figures) -> Vec<Row> {
+    let mut rows = calls(figures);
+    rows.extend(streams(figures));
+    rows.extend(loads(figures));
+    rows
+}
+
+fn calls(figures: &Figures) -> Vec<Row> {
     let mut rows = Vec::new();
     for runtime in figures.runtimes() {
+        let host_call = if runtime == "wamr" { 1.3 } else { 1.5 };
         for (what, group, per, budget) in [
             (
                 "host function that moves no bytes",
                 "host_call",
                 REPEAT,
-                Some(1.5),
+                budget(runtime, host_call),
             ),
-            ("callback", "callback", 1.0, Some(2.0)),
+            ("callback", "callback", 1.0, budget(runtime, 2.0)),
             (
                 "host function that copies 64 bytes each way",
                 "copy",
@@ -176,7 +200,7 @@ fn rows(figures: &Figures) -> Vec<Row> {
             let (bare_ns, boundary_ns, host_ns) = (ns("bare"), ns("boundary"), ns("host"));
             rows.push(Row {
                 what,
-                runtime: runtime.clone(),
+                runtime,
                 bare_ns,
                 boundary_ns,
                 host_ns,
@@ -185,6 +209,11 @@ fn rows(figures: &Figures) -> Vec<Row> {
             });
         }
     }
+    rows
+}
+
+fn streams(figures: &Figures) -> Vec<Row> {
+    let mut rows = Vec::new();
     for (what, group, budget) in [
         ("stream through a plugin that does nothing", "stream_noop", 3.0),
         ("stream through a header filter", "stream_header_filter", 1.6),
@@ -192,35 +221,53 @@ fn rows(figures: &Figures) -> Vec<Row> {
         for runtime in figures.runtimes() {
             // The host written by hand is one on wasmtime: other engines have nothing to be compared with.
             let bare_ns = figures.get(group, "floor").filter(|_| runtime == "wasmtime");
-            let host_ns = figures.get(group, &runtime);
+            let host_ns = figures.get(group, runtime);
             rows.push(Row {
                 what,
+                runtime,
                 bare_ns,
                 boundary_ns: None,
                 host_ns,
                 ratio: ratio(bare_ns, host_ns),
                 budget: bare_ns.map(|_| budget),
-                runtime,
             });
         }
     }
     rows
 }
 
+/// Compiled by the engine as the first column, from code that was compiled ahead as the last.
+fn loads(figures: &Figures) -> Vec<Row> {
+    let row = |runtime| {
+        let group = format!("load_{runtime}");
+        let bare_ns = Some(figures.get(&group, "compile")?);
+        let host_ns = figures.get(&group, "precompiled");
+        Some(Row {
+            what: LOAD,
+            runtime,
+            bare_ns,
+            boundary_ns: None,
+            host_ns,
+            ratio: ratio(bare_ns, host_ns),
+            budget: host_ns.and((runtime == "wasmtime").then_some(0.1)),
+        })
+    };
+    figures.runtimes().filter_map(row).collect()
+}
+
 fn ratio(bare: Option<f64>, through: Option<f64>) -> Option<f64> {
     Some(through? / bare?)
 }
 
-fn table(rows: &[Row]) -> String {
-    let mut table = String::from(
+fn tables(rows: &[Row]) -> String {
+    let (loads, calls): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.what == LOAD);
+    let mut tables = String::from(
         "| what | runtime | bare, ns | boundary, ns | host, ns | ratio | budget |\n\
          | --- | --- | ---: | ---: | ---: | ---: | ---: |\n",
     );
-    let number =
-        |value: Option<f64>, digits: usize| value.map_or("–".to_owned(), |v| format!("{v:.digits$}"));
-    for row in rows {
+    for row in calls {
         let _ = writeln!(
-            table,
+            tables,
             "| {} | {} | {} | {} | {} | {} | {} |",
             row.what,
             row.runtime,
@@ -231,7 +278,27 @@ fn table(rows: &[Row]) -> String {
             number(row.budget, 1),
         );
     }
-    table
+    tables.push_str(
+        "\n| loading a plugin on | from bytecode, ms | compiled ahead, ms | ratio | budget |\n\
+         | --- | ---: | ---: | ---: | ---: |\n",
+    );
+    let ms = |ns: Option<f64>| ns.map(|ns| ns / 1e6);
+    for row in loads {
+        let _ = writeln!(
+            tables,
+            "| {} | {} | {} | {} | {} |",
+            row.runtime,
+            number(ms(row.bare_ns), 2),
+            number(ms(row.host_ns), 2),
+            number(row.ratio, 3),
+            number(row.budget, 1),
+        );
+    }
+    tables
+}
+
+fn number(value: Option<f64>, digits: usize) -> String {
+    value.map_or("–".to_owned(), |value| format!("{value:.digits$}"))
 }
 
 /// The machine the figures are from.
@@ -261,11 +328,11 @@ fn machine() -> String {
 const BEGIN: &str = "<!-- begin: cargo xtask bench --write -->";
 const END: &str = "<!-- end -->";
 
-/// Puts a table between the marks.
-fn replace_table(text: &str, table: &str) -> Option<String> {
+/// Puts tables between the marks.
+fn replace_tables(text: &str, tables: &str) -> Option<String> {
     let (before, rest) = text.split_once(BEGIN)?;
     let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n{table}{END}{after}"))
+    Some(format!("{before}{BEGIN}\n{tables}{END}{after}"))
 }
 
 #[cfg(test)]
@@ -288,6 +355,15 @@ mod tests {
             ("host_call_wasmtime/host", 12_800.0),
             ("callback_wasmtime/bare", 10.0),
             ("callback_wasmtime/host", 15.0),
+            ("host_call_wamr/bare", 10_000.0),
+            ("host_call_wamr/host", 14_000.0),
+            ("callback_wamr/bare", 10.0),
+            ("host_call_null/bare", 1000.0),
+            ("host_call_null/host", 14_000.0),
+            ("callback_null/bare", 1.0),
+            ("load_wasmtime/compile", 30e6),
+            ("load_wasmtime/precompiled", 6e6),
+            ("load_wamr/compile", 2e6),
             ("stream_noop/floor", 100.0),
             ("stream_noop/wasmtime", 200.0),
         ] {
@@ -300,7 +376,12 @@ mod tests {
         result(dir.path(), "stream_noop/floor", 80.0);
         figures.read(dir.path()).unwrap();
         let rows = rows(&figures);
-        let find = |what: &str| rows.iter().find(|row| row.what.starts_with(what)).unwrap();
+        let of = |what: &str, runtime: &str| {
+            let mut rows = rows.iter();
+            rows.find(|row| row.what.starts_with(what) && row.runtime == runtime)
+                .unwrap()
+        };
+        let find = |what: &str| of(what, "wasmtime");
         let host_call = find("host function that moves no");
         assert_eq!(host_call.bare_ns, Some(8.0));
         assert_eq!(host_call.ratio, Some(1.6));
@@ -308,11 +389,18 @@ mod tests {
         assert_eq!(find("callback").ratio, Some(1.5));
         assert!(!find("callback").over_budget());
         assert_eq!(find("stream through a plugin").ratio, Some(2.5));
-        let table = table(&rows);
-        assert!(
-            table.contains("| callback | wasmtime | 10.0 | – | 15.0 | 1.50 | 2.0 |"),
-            "{table}"
-        );
+        assert!(of("host function that moves no", "wamr").over_budget());
+        assert!(!of("host function that moves no", "null").over_budget());
+        assert!(find("load").over_budget());
+        assert!(!of("load", "wamr").over_budget());
+        let tables = tables(&rows);
+        for line in [
+            "| callback | wasmtime | 10.0 | – | 15.0 | 1.50 | 2.0 |",
+            "| wasmtime | 30.00 | 6.00 | 0.200 | 0.1 |",
+            "| wamr | 2.00 | – | – | – |",
+        ] {
+            assert!(tables.contains(line), "{tables}");
+        }
     }
 
     #[test]
@@ -329,9 +417,9 @@ mod tests {
     fn the_table_goes_between_the_marks_and_nothing_else_changes() {
         let text = format!("a\n{BEGIN}\nold\n{END}\nb");
         assert_eq!(
-            replace_table(&text, "new\n").unwrap(),
+            replace_tables(&text, "new\n").unwrap(),
             format!("a\n{BEGIN}\nnew\n{END}\nb")
         );
-        assert_eq!(replace_table("nothing", "new"), None);
+        assert_eq!(replace_tables("nothing", "new"), None);
     }
 }

@@ -84,7 +84,7 @@ impl Guest {
     pub fn new(runtime: &str) -> Guest {
         let engine = crate::stream::engine(runtime);
         let module = engine
-            .load(&LoadRequest::new(&guests::calls(), IMPORTS, EXPORTS))
+            .load(&LoadRequest::new(&guests::calls_for(&*engine), IMPORTS, EXPORTS))
             .expect("a valid module");
         let host = Counter {
             calls: Cell::new(0),

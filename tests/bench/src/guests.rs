@@ -1,11 +1,17 @@
 //! The guests.
 
+use std::borrow::Cow;
+
+use enginebay::engine::Engine;
+
 /// How often [`CALLS`] calls the host in one callback, so that the callback itself does not count.
 pub const REPEAT: u32 = 1000;
 
 /// A plugin in WebAssembly text: `proxy_on_log` does nothing; `proxy_on_request_trailers` calls a host function
 /// that moves no bytes as often as it has trailers; `proxy_on_response_trailers` likewise one that is given two
 /// pieces of 64 bytes.
+///
+/// On native code it is the plugin `calls`, C functions that do the same.
 pub const CALLS: &str = r#"(module
     (import "env" "proxy_set_effective_context" (func $nothing (param i32) (result i32)))
     (import "env" "proxy_set_property" (func $copy (param i32 i32 i32 i32) (result i32)))
@@ -49,12 +55,52 @@ pub fn calls() -> Vec<u8> {
     wat::parse_str(CALLS).expect("the text above is valid")
 }
 
-/// A plugin built with the Rust SDK that does nothing.
-pub const NOOP: &[u8] = include_bytes!("../../guests/wasm/noop.wasm");
+/// What this engine loads for [`CALLS`].
+pub fn calls_for(engine: &dyn Engine) -> Vec<u8> {
+    if engine.native() {
+        b"calls".to_vec()
+    } else {
+        calls()
+    }
+}
 
-/// A plugin built with the Rust SDK that reads all request headers, looks one up, adds two, and adds one response
-/// header.
-pub const HEADER_FILTER: &[u8] = include_bytes!("../../guests/wasm/header_filter.wasm");
+/// A plugin built with the Rust SDK: as a module, and from the same source as a native plugin.
+#[derive(Clone, Copy)]
+pub struct Guest {
+    /// Its name, also that of the native plugin.
+    pub name: &'static str,
+    /// The module.
+    pub module: &'static [u8],
+}
+
+impl Guest {
+    /// What this engine loads.
+    pub fn code(&self, engine: &dyn Engine) -> Cow<'static, [u8]> {
+        Cow::Borrowed(if engine.native() {
+            self.name.as_bytes()
+        } else {
+            self.module
+        })
+    }
+}
+
+/// Does nothing.
+pub const NOOP: Guest = Guest {
+    name: "noop",
+    module: include_bytes!("../../guests/wasm/noop.wasm"),
+};
+
+/// Reads all request headers, looks one up, adds two, and adds one response header.
+pub const HEADER_FILTER: Guest = Guest {
+    name: "header_filter",
+    module: include_bytes!("../../guests/wasm/header_filter.wasm"),
+};
+
+/// A plugin with a configuration, to be loaded only.
+pub const ADD_HEADER: Guest = Guest {
+    name: "add_header",
+    module: include_bytes!("../../guests/wasm/add_header.wasm"),
+};
 
 /// A browser's request.
 pub const REQUEST: &[(&str, &str)] = &[

@@ -3,10 +3,13 @@
 //!
 //! `cargo xtask bench` runs the benchmarks and prints the ratios.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod bare;
 pub mod boundary;
+#[cfg(feature = "wasmtime")]
 pub mod floor;
 pub mod guests;
+#[cfg(feature = "null")]
+mod native;
 pub mod stream;

@@ -12,7 +12,7 @@ use enginebay::{
     StreamState, VmConfig,
 };
 
-use crate::guests;
+use crate::guests::{self, Guest};
 
 /// The engine of the runtime with this short name, with limits as they are by default.
 ///
@@ -20,13 +20,19 @@ use crate::guests;
 /// When the runtime is not linked in, or the machine can't run it.
 pub fn engine(runtime: &str) -> Arc<dyn Engine> {
     let registry = enginebay::registry().expect("no two runtimes of one name");
+    let name = format!("envoy.wasm.runtime.{runtime}");
+    let found = registry.get(&name).expect("the runtime is linked in");
     // The benchmark keeps guests busy for longer than a plugin should be.
     let limits = Limits {
-        call_time: Some(Duration::from_secs(60)),
+        call_time: found
+            .runtime
+            .capabilities
+            .time_limit
+            .then_some(Duration::from_secs(60)),
         ..Limits::default()
     };
     Engines::with(registry, EngineOptions::with_limits(limits))
-        .get(&format!("envoy.wasm.runtime.{runtime}"))
+        .get(&name)
         .expect("the engine can be set up")
 }
 
@@ -83,10 +89,11 @@ impl Streams {
     ///
     /// # Panics
     /// When the machine can't run it.
-    pub fn new(runtime: &str, code: &[u8]) -> Streams {
+    pub fn new(runtime: &str, guest: Guest) -> Streams {
+        let engine = engine(runtime);
         let plugin = Plugin::new(
-            &*engine(runtime),
-            code,
+            &*engine,
+            &guest.code(&*engine),
             PluginConfig::default(),
             VmConfig::default(),
         )
@@ -151,10 +158,10 @@ impl Calls {
     /// # Panics
     /// When the machine can't run it.
     pub fn new(runtime: &str) -> Calls {
-        let code = guests::calls();
+        let engine = engine(runtime);
         let plugin = Plugin::new(
-            &*engine(runtime),
-            &code,
+            &*engine,
+            &guests::calls_for(&*engine),
             PluginConfig::default(),
             VmConfig::default(),
         )

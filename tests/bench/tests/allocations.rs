@@ -1,9 +1,11 @@
 //! Once warm, a stream allocates nothing in the host.
+//!
+//! What is counted is what Rust allocates: a C library has an allocator of its own.
 
 use std::alloc::System;
 
 use enginebay_bench::bare::{Bare, ENGINES};
-use enginebay_bench::guests::{self, REPEAT};
+use enginebay_bench::guests::{Guest, HEADER_FILTER, NOOP, REPEAT};
 use enginebay_bench::stream::{Calls, Streams};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -37,17 +39,28 @@ fn calls_and_streams_allocate_nothing() {
             0,
             "{engine}: host call, boundary"
         );
+        assert_eq!(allocations(|| boundary.copies(REPEAT)), 0, "{engine}: copies");
         let mut host = Calls::new(engine);
         assert_eq!(allocations(|| host.callback()), 0, "{engine}: callback");
         assert_eq!(allocations(|| host.host_calls(REPEAT)), 0, "{engine}: host call");
-        for (name, code) in [("noop", guests::NOOP), ("header_filter", guests::HEADER_FILTER)] {
-            let mut streams = Streams::new(engine, code);
-            let count = allocations(|| {
-                for _ in 0..100 {
-                    streams.run();
-                }
-            });
-            assert_eq!(count, 0, "{engine}: {name}");
+        assert_eq!(streams(engine, NOOP), 0, "{engine}: {}", NOOP.name);
+        // A native plugin allocates in the same place as the host: what the SDK needs can't be told from it.
+        if *engine != "null" {
+            assert_eq!(
+                streams(engine, HEADER_FILTER),
+                0,
+                "{engine}: {}",
+                HEADER_FILTER.name
+            );
         }
     }
+}
+
+fn streams(engine: &str, guest: Guest) -> usize {
+    let mut streams = Streams::new(engine, guest);
+    allocations(|| {
+        for _ in 0..100 {
+            streams.run();
+        }
+    })
 }

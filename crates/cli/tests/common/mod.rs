@@ -8,6 +8,7 @@ mod runtimes;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+#[allow(unused_imports)]
 pub(crate) use runtimes::{RUNTIMES, any_runtime};
 use serde_json::Value;
 
