@@ -186,8 +186,10 @@ mod tests {
 
     #[test]
     fn a_compiler_that_is_not_there_is_refused() {
-        let mut options = EngineOptions::default();
-        options.compiler = Compiler::Baseline;
+        let options = EngineOptions {
+            compiler: Compiler::Baseline,
+            ..EngineOptions::default()
+        };
         let error = fake("a", &[]).create(&options).map(drop).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert!(

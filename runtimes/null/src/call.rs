@@ -195,15 +195,15 @@ impl<'a> Call<'a> {
             return false;
         }
         if text.ends_with(":\npanic in a function that cannot unwind") {
-            self.recovery.expect_abort();
             return true;
         }
         if text.ends_with(":\npanic in a destructor during cleanup") {
             self.panics.note_cleanup();
-            self.recovery.expect_abort();
             return true;
         }
         self.panics.note(text.into_owned());
+        // In a library that was built not to unwind, `abort` comes next.
+        self.recovery.expect_abort();
         if !self.failed.get()
             && let Err(error) = self.invoke(Function::proxy_log, args)
         {

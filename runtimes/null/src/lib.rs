@@ -45,7 +45,9 @@
 //! A shared library has a standard library and a panic hook of its own. A panic in it is a trap if the plugin called the
 //! SDK's `set_log_level`, whose hook logs panics; standard error says "thread caused non-unwinding panic. aborting."
 //! then, though nothing aborts. For that, a handler of SIGABRT is put in front of the program's when the first library is
-//! loaded. Without the SDK's hook, a panic in a library ends the process.
+//! loaded. Without the SDK's hook, a panic in a library ends the process. Build libraries to unwind: with
+//! `panic = "abort"` a panic fails its VM too, but the SDK's contexts on the thread stay borrowed, and other VMs of the
+//! library trap there.
 //!
 //! What ends the process in any case: a stack overflow, memory errors, `abort`, and running out of memory.
 //!

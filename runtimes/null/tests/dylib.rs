@@ -28,7 +28,10 @@ fn build(folder: &Path, name: &str, parts: &[&str]) -> PathBuf {
         "warnings",
     ]);
     for part in parts {
-        command.args(["--cfg", part]);
+        match *part {
+            "abort" => command.args(["-C", "panic=abort"]),
+            part => command.args(["--cfg", part]),
+        };
     }
     let output = command.arg("-o").arg(&path).arg(source).output().unwrap();
     assert!(
@@ -111,6 +114,23 @@ fn a_panic_in_a_library_is_a_trap() {
     assert!(vm.logs().is_empty());
     let trap = vm.call(Ex::RequestHeaders, &[1, 3, 0]).unwrap_err();
     assert!(trap.message().ends_with(": first"), "{trap}");
+}
+
+#[test]
+fn a_panic_in_a_library_that_aborts_is_a_trap() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = build(folder.path(), "aborts", &["marker", "allocator", "abort"]);
+    let mut vm = Vm::new(path.to_str().unwrap());
+    let mut other = Vm::new(plugin());
+    let trap = vm.call(Ex::RequestHeaders, &[1, 1, 0]).unwrap_err();
+    assert_eq!(trap.kind(), TrapKind::Unreachable);
+    assert!(trap.message().ends_with(": boom"), "{trap}");
+    // Nothing was unwound: the library can't go on, and says so as often as it is asked.
+    for _ in 0..10 {
+        let trap = vm.call(Ex::RequestHeaders, &[1, 0, 0]).unwrap_err();
+        assert!(trap.message().contains("borrowed"), "{trap}");
+    }
+    assert_eq!(other.call(Ex::RequestHeaders, &[1, 0, 0]).unwrap(), 0);
 }
 
 #[test]

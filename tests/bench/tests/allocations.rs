@@ -44,22 +44,26 @@ fn calls_and_streams_allocate_nothing() {
         assert_eq!(allocations(|| host.callback()), 0, "{engine}: callback");
         assert_eq!(allocations(|| host.host_calls(REPEAT)), 0, "{engine}: host call");
         assert_eq!(streams(engine, NOOP), 0, "{engine}: {}", NOOP.name);
-        // A native plugin allocates in the same place as the host: what the SDK needs can't be told from it.
-        if *engine != "null" {
-            assert_eq!(
-                streams(engine, HEADER_FILTER),
-                0,
-                "{engine}: {}",
-                HEADER_FILTER.name
-            );
-        }
+        let most = match *engine {
+            // wasmer keeps idle stacks in a queue that allocates for every 31 that are put in: one is when a callback is
+            // over in which the host called the guest's allocator.
+            "wasmer" => STREAMS.div_ceil(31),
+            // A native plugin allocates in the same place as the host: what the SDK needs can't be told from it.
+            "null" => continue,
+            _ => 0,
+        };
+        let count = streams(engine, HEADER_FILTER);
+        assert!(count <= most, "{engine}: {}: {count}", HEADER_FILTER.name);
     }
 }
+
+/// How many streams are counted at a time.
+const STREAMS: usize = 100;
 
 fn streams(engine: &str, guest: Guest) -> usize {
     let mut streams = Streams::new(engine, guest);
     allocations(|| {
-        for _ in 0..100 {
+        for _ in 0..STREAMS {
             streams.run();
         }
     })

@@ -2,14 +2,17 @@
 //!
 //! A library written in Rust has a copy of the standard library of its own, with a panic hook, a lock and a count of
 //! panics of its own. This crate's hook hears nothing of its panics. But the SDK's hook logs them through the host, and
-//! so the last message before the process would end is known: see [`Call::heard_panic`](crate::call::Call::heard_panic).
+//! so it is known that one comes before the process would end: see [`Call::heard_panic`](crate::call::Call::heard_panic).
 //! What follows it is `abort`, which raises a signal, and a handler of that signal need not return. The coroutine is
 //! suspended in it, never to be resumed. At that point the library's hook is over and its lock is free. Its
 //! count of panics stays two too high on the thread, which costs its `std::thread::panicking()` the truth and nothing
 //! else.
 //!
-//! An `abort` for any other reason, such as a damaged heap, goes its way, and so does one in a library whose panic hook
-//! does not log.
+//! A library built with `panic = "abort"` calls it without unwinding first. What the plugin had borrowed on the thread stays
+//! borrowed then.
+//!
+//! An `abort` in a call without a panic, such as that of a damaged heap, goes its way, and so does one in a library whose
+//! panic hook does not log.
 
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;

@@ -98,7 +98,7 @@ impl Recovery {
         self.suspend();
     }
 
-    /// Says that `abort` comes next, and that it can be stopped.
+    /// Says that an `abort` may come, and that it can be stopped.
     #[cfg(feature = "dylib")]
     pub(crate) fn expect_abort(&self) {
         self.aborting.set(true);
