@@ -47,6 +47,7 @@ fn serve_says_what_is_missing() {
     let (_folder, path) = file("envoy.yaml", config.as_bytes());
     let ran = enginebay(["serve".as_ref(), "-c".as_ref(), path.as_os_str()]);
     assert_eq!(ran.code, 1);
-    let error = ran.error();
+    // What was logged comes first.
+    let error = ran.err.lines().last().unwrap_or_default();
     assert!(error.contains("cargo feature `wasmtime`"), "{error}");
 }
