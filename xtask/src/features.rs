@@ -51,7 +51,7 @@ fn arguments(choice: &str, check: bool) -> Vec<&str> {
     let command: &[&str] = if check {
         &["check", "--all-targets"]
     } else {
-        &["test", "--all-targets"]
+        &["test", "--all-targets", "--no-fail-fast"]
     };
     let packages = PACKAGES.iter().flat_map(|package| ["--package", package]);
     let features: &[&str] = match choice {

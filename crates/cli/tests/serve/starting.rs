@@ -130,6 +130,7 @@ fn the_admin_interface_tells_what_there_is() {
 }
 
 #[test]
+#[cfg(feature = "wasmtime")]
 fn the_example_is_valid() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_enginebay"))
