@@ -12,14 +12,18 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Allocations, among all threads, of what `f` does.
+/// Allocations, among all threads, of what `f` does each time: the fewest of three, because the thread that keeps an
+/// engine's time allocates when it starts, which may be late.
 fn allocations(mut f: impl FnMut()) -> usize {
     f();
     f();
-    let region = Region::new(ALLOCATOR);
-    f();
-    let change = region.change();
-    change.allocations + change.reallocations
+    let once = |_| {
+        let region = Region::new(ALLOCATOR);
+        f();
+        let change = region.change();
+        change.allocations + change.reallocations
+    };
+    (0..3).map(once).min().unwrap_or_default()
 }
 
 // One test, because the counter counts what every thread does.
