@@ -2,12 +2,15 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::state::PluginConfig;
 
 /// A root context: one plugin in its VM.
 pub(crate) struct Root {
     pub(crate) plugin: Rc<PluginConfig>,
+    /// How often `proxy_on_tick` is due; `None` for never.
+    pub(crate) tick_period: Option<Duration>,
 }
 
 /// What a context is for.
@@ -161,6 +164,15 @@ impl<S> Contexts<S> {
     /// Number of contexts, root contexts among them.
     pub(crate) fn len(&self) -> usize {
         self.live
+    }
+
+    /// The root context that a context belongs to: itself, if it is one. 0 for a context that isn't there.
+    pub(crate) fn root_of(&self, id: u32) -> u32 {
+        match self.get(id).map(|context| &context.kind) {
+            Some(Kind::Root(_)) => id,
+            Some(Kind::Stream { root, .. }) => *root,
+            None => 0,
+        }
     }
 
     /// The plugin that a context belongs to.

@@ -1,9 +1,12 @@
 //! What the embedder supplies for each VM.
 
 use std::fmt;
+use std::time::Duration;
 
 use enginebay_abi::LogLevel;
 use enginebay_abi::property::PropertyPath;
+
+use crate::{ContextId, Shared, Waker};
 
 /// The host's surroundings: where its log goes, what time it is, where randomness comes from.
 ///
@@ -26,6 +29,24 @@ pub trait Platform {
 
     /// Fills `buffer` with random bytes fit for cryptography. Says whether it could.
     fn random(&self, buffer: &mut [u8]) -> bool;
+
+    /// What the VM shares with others: shared data and queues by `vm_id`, and metrics. Asked once, when the VM is made.
+    fn shared(&self) -> &Shared {
+        Shared::of_process()
+    }
+
+    /// Wakes the thread of the VM when another VM has something for it: it should call
+    /// [`Vm::deliver`](crate::Vm::deliver) soon. Asked once, when the VM is made. Without one, the embedder must call that
+    /// by itself now and then for plugins to hear of their queues.
+    fn waker(&self) -> Option<Waker> {
+        None
+    }
+
+    /// A plugin has set how often its root context is to tick (`proxy_set_tick_period_milliseconds`); `None` for no
+    /// more. The embedder calls [`Vm::on_tick`](crate::Vm::on_tick) that often; the first time when the period has passed.
+    fn tick_period_changed(&self, root: ContextId, period: Option<Duration>) {
+        let _ = (root, period);
+    }
 
     /// Writes the value of a property of the host itself, such as `node.id`, to `out`, which is empty, or says
     /// that there is none.

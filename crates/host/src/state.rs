@@ -10,6 +10,7 @@ use enginebay_engine::{Guest, Host, HostError};
 
 use crate::contexts::{Contexts, Kind};
 use crate::hostcalls::{self, HostCall};
+use crate::shared::{Inbox, VmMetrics, VmShared};
 use crate::{Body, HeaderMap, LogRecord, Platform, Program, StreamState};
 
 /// How a VM is configured (`envoy.extensions.wasm.v3.VmConfig`).
@@ -56,6 +57,11 @@ pub(crate) struct VmState<S: StreamState> {
     pub(crate) starting: Cell<bool>,
     /// `proxy_on_log` is running: a header map that the stream never had reads as empty then.
     pub(crate) logging: Cell<bool>,
+    /// What all VMs with this one's `vm_id` share.
+    pub(crate) shared: Arc<VmShared>,
+    /// What others have for this VM to do.
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) metrics: RefCell<VmMetrics>,
     /// Contexts that `proxy_done` ended during this callback.
     pub(crate) done: RefCell<Vec<u32>>,
 }
@@ -68,6 +74,9 @@ impl<S: StreamState> VmState<S> {
         };
         VmState {
             calls: calls(&program.imports),
+            shared: platform.shared().vm(&config.vm_id),
+            inbox: Arc::new(Inbox::new(platform.waker())),
+            metrics: RefCell::new(VmMetrics::new()),
             program,
             config,
             platform,
@@ -88,6 +97,11 @@ impl<S: StreamState> VmState<S> {
             0 => self.current.get(),
             effective => effective,
         }
+    }
+
+    /// The root context of the context that host functions act on.
+    pub(crate) fn root(&self) -> u32 {
+        self.contexts.borrow().root_of(self.context())
     }
 
     /// Runs `f` on a header map of the context, if it has that one now.

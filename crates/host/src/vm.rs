@@ -3,6 +3,7 @@
 use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use enginebay_abi::{
     AbiVersion, Callback, FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus, Integration, LogLevel,
@@ -15,7 +16,7 @@ use crate::{FailState, Failure, Platform, PluginConfig, Program, StreamState, Vm
 
 /// The number of a context, as the plugin knows it. Used once in the life of a VM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ContextId(u32);
+pub struct ContextId(pub(crate) u32);
 
 impl ContextId {
     /// The number itself.
@@ -112,6 +113,7 @@ impl<S: StreamState> Vm<S> {
         let plugin_size = plugin.configuration.len() as u64;
         let id = self.state.contexts.borrow_mut().insert(Kind::Root(Root {
             plugin: Rc::new(plugin),
+            tick_period: None,
         }));
         let context = u64::from(id);
         self.call_or(
@@ -254,6 +256,48 @@ impl<S: StreamState> Vm<S> {
         trailers: usize,
     ) -> Result<FilterTrailersStatus, Failure> {
         self.trailers_callback(Callback::ProxyOnResponseTrailers, id, trailers)
+    }
+
+    /// `proxy_on_tick`, for a root context. Does nothing for one that asked for no ticks, or that is gone: a timer that the
+    /// plugin turned off a moment ago may still be due.
+    ///
+    /// # Errors
+    /// When the VM failed, or fails now.
+    pub fn on_tick(&self, root: ContextId) -> Result<(), Failure> {
+        if self.tick_period(root).is_none() {
+            return self.check();
+        }
+        self.callback(Callback::ProxyOnTick, root.0, &[u64::from(root.0)], 0)
+            .map(|_| ())
+    }
+
+    /// How often a root context wants `proxy_on_tick`; `None` for never.
+    pub fn tick_period(&self, root: ContextId) -> Option<Duration> {
+        match &self.state.contexts.borrow().get(root.0)?.kind {
+            Kind::Root(root) => root.tick_period,
+            Kind::Stream { .. } => None,
+        }
+    }
+
+    /// Tells the plugin of what other VMs had for it: `proxy_on_queue_ready` once for each item that came into a queue that
+    /// this VM registered last. To be called on the VM's thread after its [`Waker`](crate::Waker) was. What comes in while
+    /// this runs is left for the next time.
+    ///
+    /// # Errors
+    /// When the VM failed, or fails now.
+    pub fn deliver(&self) -> Result<(), Failure> {
+        for _ in 0..self.state.inbox.len() {
+            let Some((context, queue)) = self.state.inbox.take() else {
+                break;
+            };
+            // The plugin may have gone since.
+            if self.state.contexts.borrow().get(context).is_none() {
+                continue;
+            }
+            let args = [u64::from(context), u64::from(queue)];
+            self.callback(Callback::ProxyOnQueueReady, context, &args, 0)?;
+        }
+        self.check()
     }
 
     /// `proxy_on_log`: the stream is over, and its headers can still be read.

@@ -3,17 +3,21 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 
 use enginebay::abi::Callback;
 use enginebay::{Failure, FailurePolicy, HeaderMap, Platform, Plugin, Running};
 
+use tokio::sync::Notify;
+
+use crate::background::{ChainPlatform, Timer};
 use crate::state::{Dir, Handle, Stream};
 use crate::{ChainOptions, LocalLayer, LocalService};
 
 /// An ordered list of plugins with their options. Cheap to clone, shared by all threads.
 #[derive(Clone)]
 pub struct FilterChain {
-    plugins: std::sync::Arc<[Plugin]>,
+    plugins: Arc<[Plugin]>,
     options: ChainOptions,
 }
 
@@ -48,11 +52,20 @@ impl FilterChain {
     /// # Errors
     /// The first plugin that can't be started.
     pub fn start(&self, platform: Rc<dyn Platform>) -> Result<LocalChain, Failure> {
+        let notify = Arc::new(Notify::new());
         // The one place that decides which plugins share a VM: none do.
         let filters = self
             .plugins
             .iter()
-            .map(|plugin| Ok(Filter::new(plugin, plugin.start(platform.clone())?)))
+            .map(|plugin| {
+                let timer = Rc::new(Timer::default());
+                let platform = ChainPlatform {
+                    inner: platform.clone(),
+                    timer: timer.clone(),
+                    notify: notify.clone(),
+                };
+                Ok(Filter::new(plugin, plugin.start(Rc::new(platform))?, timer))
+            })
             .collect::<Result<Box<[_]>, Failure>>()?;
         Ok(LocalChain(Rc::new(Inner {
             body_callbacks: [Dir::Request, Dir::Response]
@@ -64,6 +77,7 @@ impl FilterChain {
             filters,
             options: self.options,
             platform,
+            notify,
             spare: RefCell::new(Vec::new()),
         })))
     }
@@ -107,6 +121,8 @@ pub(crate) struct Inner {
     pub(crate) filters: Box<[Filter]>,
     pub(crate) options: ChainOptions,
     pub(crate) platform: Rc<dyn Platform>,
+    /// Wakes the chain's background.
+    pub(crate) notify: Arc<Notify>,
     /// By direction: whether any plugin looks at bodies, at trailers.
     pub(crate) body_callbacks: [bool; 2],
     pub(crate) trailers_callbacks: [bool; 2],
@@ -150,12 +166,13 @@ pub(crate) struct Filter {
     pub(crate) policy: FailurePolicy,
     pub(crate) calls: [Calls; 2],
     pub(crate) log: bool,
+    pub(crate) timer: Rc<Timer>,
     /// Streams that wait for this plugin, to be told when its VM fails.
     waiting: RefCell<HashMap<u32, Weak<Stream>>>,
 }
 
 impl Filter {
-    fn new(plugin: &Plugin, running: Running<Handle>) -> Self {
+    fn new(plugin: &Plugin, running: Running<Handle>, timer: Rc<Timer>) -> Self {
         let has = |callback| plugin.program().has_callback(callback);
         Filter {
             running,
@@ -173,6 +190,7 @@ impl Filter {
                 },
             ],
             log: has(Callback::ProxyOnLog),
+            timer,
             waiting: RefCell::default(),
         }
     }

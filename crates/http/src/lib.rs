@@ -23,6 +23,7 @@
 
 #![forbid(unsafe_code)]
 
+mod background;
 mod body;
 mod bridge;
 mod chain;

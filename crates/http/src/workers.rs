@@ -142,12 +142,16 @@ fn run(
         return;
     }
     let streams = LocalSet::new();
+    let background = streams.spawn_local(chain.background());
     streams.block_on(&runtime, async {
         while let Some(job) = queue.recv().await {
             job(&chain);
         }
     });
+    // Streams that are left hold the chain; nobody else does now.
+    drop(chain);
     runtime.block_on(streams);
+    drop(background);
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use enginebay::config::model::Bootstrap;
 use enginebay::engine::Registry;
+use enginebay::host::{MetricValue, Shared};
 use http::StatusCode;
 use regex::Regex;
 
@@ -237,9 +238,20 @@ impl Stats {
                 runtime.active.load(Relaxed),
             );
         }
+        for (name, value) in Shared::of_process().metrics().snapshot() {
+            // Envoy's `/stats` has histograms too, in a form of their own.
+            if let MetricValue::Counter(value) | MetricValue::Gauge(value) = value {
+                add(format!("wasmcustom.{}", one_line(&name)), value);
+            }
+        }
         add("server.live".to_owned(), u64::from(self.is_live()));
         add("server.uptime".to_owned(), self.started.elapsed().as_secs());
         add("server.concurrency".to_owned(), self.workers.len() as u64);
         values
     }
+}
+
+/// A plugin's name for a metric, which may hold anything, as part of a line.
+fn one_line(name: &str) -> String {
+    name.replace(|c: char| c.is_control(), "_")
 }

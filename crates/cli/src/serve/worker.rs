@@ -92,6 +92,7 @@ async fn work(mut task: Task) -> Result<(), String> {
     let mut listeners = Vec::with_capacity(task.plan.listeners.len());
     for (index, listener) in task.plan.listeners.iter().enumerate() {
         let here = Here::start(&task, index, listener, &clusters)?;
+        spawn_local(here.chain.background());
         listeners.push(Rc::new(here));
     }
     let open = Rc::new(OpenConnections::new(&task));

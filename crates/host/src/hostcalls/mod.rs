@@ -4,9 +4,13 @@ mod buffers;
 mod contexts;
 mod headers;
 mod logging;
+mod metrics;
 mod properties;
+mod shared_data;
+mod shared_queues;
 mod streams;
 mod time;
+mod timers;
 mod unavailable;
 mod wasi;
 
@@ -172,23 +176,23 @@ pub(crate) fn implementation<S: StreamState>(function: HostFunction) -> HostCall
         F::ProxyGetProperty => call!(properties::get_property),
         F::ProxySetProperty => call!(properties::set_property),
 
-        F::ProxySetTickPeriodMilliseconds => call!(unavailable::set_tick_period_milliseconds),
+        F::ProxySetTickPeriodMilliseconds => call!(timers::set_tick_period_milliseconds),
         F::ProxyHttpCall => call!(unavailable::http_call),
         F::ProxyGrpcCall => call!(unavailable::grpc_call),
         F::ProxyGrpcStream => call!(unavailable::grpc_stream),
         F::ProxyGrpcSend => call!(unavailable::grpc_send),
         F::ProxyGrpcCancel => call!(unavailable::grpc_cancel),
         F::ProxyGrpcClose => call!(unavailable::grpc_close),
-        F::ProxyGetSharedData => call!(unavailable::get_shared_data),
-        F::ProxySetSharedData => call!(unavailable::set_shared_data),
-        F::ProxyRegisterSharedQueue => call!(unavailable::register_shared_queue),
-        F::ProxyResolveSharedQueue => call!(unavailable::resolve_shared_queue),
-        F::ProxyEnqueueSharedQueue => call!(unavailable::enqueue_shared_queue),
-        F::ProxyDequeueSharedQueue => call!(unavailable::dequeue_shared_queue),
-        F::ProxyDefineMetric => call!(unavailable::define_metric),
-        F::ProxyRecordMetric => call!(unavailable::record_metric),
-        F::ProxyIncrementMetric => call!(unavailable::increment_metric),
-        F::ProxyGetMetric => call!(unavailable::get_metric),
+        F::ProxyGetSharedData => call!(shared_data::get_shared_data),
+        F::ProxySetSharedData => call!(shared_data::set_shared_data),
+        F::ProxyRegisterSharedQueue => call!(shared_queues::register_shared_queue),
+        F::ProxyResolveSharedQueue => call!(shared_queues::resolve_shared_queue),
+        F::ProxyEnqueueSharedQueue => call!(shared_queues::enqueue_shared_queue),
+        F::ProxyDequeueSharedQueue => call!(shared_queues::dequeue_shared_queue),
+        F::ProxyDefineMetric => call!(metrics::define_metric),
+        F::ProxyRecordMetric => call!(metrics::record_metric),
+        F::ProxyIncrementMetric => call!(metrics::increment_metric),
+        F::ProxyGetMetric => call!(metrics::get_metric),
         F::ProxyCallForeignFunction => call!(unavailable::call_foreign_function),
 
         F::EnvEmscriptenNotifyMemoryGrowth => call!(wasi::nothing),

@@ -1,5 +1,4 @@
-//! Host functions that this host does not have yet: timers, callouts, shared data, queues, metrics and foreign
-//! functions. They can be imported, so that a plugin that only might call them loads; a call logs the
+//! Host functions that this host does not have yet: callouts and foreign functions. They can be imported, so that a plugin that only might call them loads; a call logs the
 //! function's name and returns `UNIMPLEMENTED`.
 
 use enginebay_abi::{HostFunction, LogLevel, Status};
@@ -19,23 +18,12 @@ macro_rules! unavailable {
 }
 
 unavailable! {
-    set_tick_period_milliseconds: ProxySetTickPeriodMilliseconds;
     http_call: ProxyHttpCall;
     grpc_call: ProxyGrpcCall;
     grpc_stream: ProxyGrpcStream;
     grpc_send: ProxyGrpcSend;
     grpc_cancel: ProxyGrpcCancel;
     grpc_close: ProxyGrpcClose;
-    get_shared_data: ProxyGetSharedData;
-    set_shared_data: ProxySetSharedData;
-    register_shared_queue: ProxyRegisterSharedQueue;
-    resolve_shared_queue: ProxyResolveSharedQueue;
-    enqueue_shared_queue: ProxyEnqueueSharedQueue;
-    dequeue_shared_queue: ProxyDequeueSharedQueue;
-    define_metric: ProxyDefineMetric;
-    record_metric: ProxyRecordMetric;
-    increment_metric: ProxyIncrementMetric;
-    get_metric: ProxyGetMetric;
     call_foreign_function: ProxyCallForeignFunction;
 }
 

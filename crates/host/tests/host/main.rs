@@ -12,9 +12,13 @@ mod legacy;
 mod lifecycle;
 mod loading;
 mod logging;
+mod metrics;
 mod pointers;
 mod properties;
+mod shared_data;
+mod shared_queues;
 mod streams;
+mod timers;
 mod unavailable;
 mod wasi;
 

@@ -8,23 +8,12 @@ use crate::fixture::{Guest, on_each, status};
 #[test]
 fn they_say_so_by_name_and_return_unimplemented() {
     let functions = [
-        "proxy_set_tick_period_milliseconds",
         "proxy_http_call",
         "proxy_grpc_call",
         "proxy_grpc_stream",
         "proxy_grpc_send",
         "proxy_grpc_cancel",
         "proxy_grpc_close",
-        "proxy_get_shared_data",
-        "proxy_set_shared_data",
-        "proxy_register_shared_queue",
-        "proxy_resolve_shared_queue",
-        "proxy_enqueue_shared_queue",
-        "proxy_dequeue_shared_queue",
-        "proxy_define_metric",
-        "proxy_record_metric",
-        "proxy_increment_metric",
-        "proxy_get_metric",
         "proxy_call_foreign_function",
     ];
     on_each(|bay| {

@@ -54,7 +54,13 @@ const PRELUDE: &str = r#"
   (import "env" "proxy_set_property" (func $set_property (param i32 i32 i32 i32) (result i32)))
   (import "env" "proxy_send_local_response"
     (func $send (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_set_tick_period_milliseconds" (func $tick_period (param i32) (result i32)))
+  (import "env" "proxy_register_shared_queue" (func $register_queue (param i32 i32 i32) (result i32)))
+  (import "env" "proxy_resolve_shared_queue" (func $resolve_queue (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_enqueue_shared_queue" (func $enqueue (param i32 i32 i32) (result i32)))
+  (import "env" "proxy_dequeue_shared_queue" (func $dequeue (param i32 i32 i32) (result i32)))
   (memory (export "memory") 64)
+  (global $ticks (mut i32) (i32.const 0))
   (global $heap (mut i32) (i32.const 65536))
   (func (export "proxy_abi_version_0_2_1"))
   (func (export "proxy_on_memory_allocate") (param i32) (result i32)
@@ -89,6 +95,9 @@ impl Wat {
     /// Adds a callback: its parameters' names are `$id`, `$n` and `$end` as far as it has them.
     pub fn on(mut self, name: &str, code: &str) -> Self {
         let (params, result) = match name {
+            "configure" => ("(param $id i32) (param $n i32)", "(result i32)"),
+            "tick" => ("(param $id i32)", ""),
+            "queue_ready" => ("(param $id i32) (param $n i32)", ""),
             "context_create" => ("(param $id i32) (param $n i32)", ""),
             "log" | "delete" => ("(param $id i32)", ""),
             "done" => ("(param $id i32)", "(result i32)"),

@@ -1,0 +1,145 @@
+//! What plugins do without a request: timers, and queues that other VMs put items into.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use enginebay::abi::LogLevel;
+use enginebay::abi::property::PropertyPath;
+use enginebay::host::{Shared, Waker};
+use enginebay::{ContextId, LogRecord, Platform};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+use crate::LocalChain;
+use crate::chain::{Filter, Inner};
+
+/// The timer of one plugin on this thread.
+#[derive(Default)]
+pub(crate) struct Timer {
+    period: Cell<Option<Duration>>,
+    due: Cell<Option<Instant>>,
+}
+
+impl Timer {
+    fn set(&self, period: Option<Duration>) {
+        self.period.set(period);
+        self.arm();
+    }
+
+    /// The period starts now: as on Envoy, when the callback before is over.
+    fn arm(&self) {
+        let due = |period| Instant::now().checked_add(period);
+        self.due.set(self.period.get().and_then(due));
+    }
+}
+
+/// The embedder's platform, for one plugin: it hears of what the plugin wants done later.
+pub(crate) struct ChainPlatform {
+    pub(crate) inner: Rc<dyn Platform>,
+    pub(crate) timer: Rc<Timer>,
+    pub(crate) notify: Arc<Notify>,
+}
+
+impl Platform for ChainPlatform {
+    fn log_level(&self) -> LogLevel {
+        self.inner.log_level()
+    }
+
+    fn log(&self, record: &LogRecord<'_>) {
+        self.inner.log(record);
+    }
+
+    fn realtime_ns(&self) -> u64 {
+        self.inner.realtime_ns()
+    }
+
+    fn monotonic_ns(&self) -> u64 {
+        self.inner.monotonic_ns()
+    }
+
+    fn random(&self, buffer: &mut [u8]) -> bool {
+        self.inner.random(buffer)
+    }
+
+    fn shared(&self) -> &Shared {
+        self.inner.shared()
+    }
+
+    fn waker(&self) -> Option<Waker> {
+        let notify = self.notify.clone();
+        Some(Arc::new(move || notify.notify_one()))
+    }
+
+    fn tick_period_changed(&self, root: ContextId, period: Option<Duration>) {
+        self.timer.set(period);
+        self.notify.notify_one();
+        self.inner.tick_period_changed(root, period);
+    }
+
+    fn property(&self, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {
+        self.inner.property(path, out)
+    }
+}
+
+impl LocalChain {
+    /// Runs what the plugins do without a request: `proxy_on_tick` and `proxy_on_queue_ready`. Without it they get neither.
+    /// To be spawned on the chain's thread ([`tokio::task::spawn_local`]), on a runtime with time enabled; it ends when the
+    /// chain is gone. [`Workers`](crate::Workers) do that themselves.
+    pub fn background(&self) -> impl Future<Output = ()> + 'static {
+        let notify = self.0.notify.clone();
+        let chain = Rc::downgrade(&self.0);
+        async move {
+            loop {
+                let Some(due) = chain.upgrade().map(|chain| chain.run_due()) else {
+                    return;
+                };
+                match due {
+                    // When the time has come, or something else has.
+                    Some(due) => drop(timeout_at(due, notify.notified()).await),
+                    None => notify.notified().await,
+                }
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// Does what is due, and says when the next timer is.
+    fn run_due(&self) -> Option<Instant> {
+        for filter in &self.filters {
+            filter.run_due();
+        }
+        self.filters
+            .iter()
+            .filter_map(|filter| filter.timer.due.get())
+            .min()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.notify.notify_one();
+    }
+}
+
+impl Filter {
+    fn run_due(&self) {
+        let vm = &self.running.vm;
+        if vm.failure().is_some() {
+            self.timer.set(None);
+            return;
+        }
+        let mut result = vm.deliver();
+        if result.is_ok() && self.timer.due.get().is_some_and(|due| due <= Instant::now()) {
+            result = vm.on_tick(self.running.root);
+            self.timer.arm();
+        }
+        if result.is_err() {
+            self.timer.set(None);
+            self.wake_all();
+        }
+    }
+}
