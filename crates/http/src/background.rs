@@ -101,6 +101,8 @@ impl LocalChain {
                     Some(due) => drop(timeout_at(due, notify.notified()).await),
                     None => notify.notified().await,
                 }
+                // A plugin that always has more to do must leave the thread to requests in between.
+                tokio::task::yield_now().await;
             }
         }
     }

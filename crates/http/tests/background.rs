@@ -125,3 +125,34 @@ fn a_queue_wakes_the_plugin_that_registered_it() {
         until(&log, 3, "item").await;
     });
 }
+
+#[test]
+fn a_plugin_that_feeds_itself_leaves_the_thread_to_others() {
+    on_each(async |runtime| {
+        let log = Log::default();
+        let enqueue = "(drop (call $enqueue (i32.load (i32.const 12)) 'item'))";
+        let plugin = Wat::default()
+            .on(
+                "configure",
+                &format!("(drop (call $register_queue 'q' (i32.const 12))) {enqueue} (i32.const 1)"),
+            )
+            .on(
+                "queue_ready",
+                &format!(
+                    "(drop (call $dequeue (local.get $n) (i32.const 0) (i32.const 4)))
+                     (global.set $ticks (i32.add (global.get $ticks) (i32.const 1)))
+                     (if (i32.lt_u (global.get $ticks) (i32.const 1000)) (then {enqueue}))
+                     (if (i32.eq (global.get $ticks) (i32.const 1000)) (then (call $log 'done')))"
+                ),
+            )
+            .load(&common::engines(), runtime);
+        let chain = FilterChain::new([plugin]).start(log.platform()).unwrap();
+        let _background = spawn_local(chain.background());
+        // Between two items, everybody else has a turn.
+        for _ in 0..500 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!log.has("done"));
+        until(&log, 1, "done").await;
+    });
+}
