@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use enginebay_abi::LogLevel;
 use enginebay_abi::property::PropertyPath;
+use enginebay_abi::{LogLevel, Status};
 
 use crate::{ContextId, Shared, Waker};
 
@@ -46,6 +46,14 @@ pub trait Platform {
     /// more. The embedder calls [`Vm::on_tick`](crate::Vm::on_tick) that often; the first time when the period has passed.
     fn tick_period_changed(&self, root: ContextId, period: Option<Duration>) {
         let _ = (root, period);
+    }
+
+    /// Runs a function of the embedder's own, for a plugin that calls it by name (`proxy_call_foreign_function`), and
+    /// appends what it returns to `results`, which is empty. `None` where there is no such function: the plugin gets
+    /// `NOT_FOUND`. Results are lost with a status other than `OK`.
+    fn foreign_function(&self, name: &[u8], arguments: &[u8], results: &mut Vec<u8>) -> Option<Status> {
+        let _ = (name, arguments, results);
+        None
     }
 
     /// Writes the value of a property of the host itself, such as `node.id`, to `out`, which is empty, or says

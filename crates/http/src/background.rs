@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use enginebay::abi::LogLevel;
 use enginebay::abi::property::PropertyPath;
+use enginebay::abi::{LogLevel, Status};
 use enginebay::host::{Shared, Waker};
 use enginebay::{ContextId, LogRecord, Platform};
 use tokio::sync::Notify;
@@ -77,6 +77,10 @@ impl Platform for ChainPlatform {
         self.timer.set(period);
         self.notify.notify_one();
         self.inner.tick_period_changed(root, period);
+    }
+
+    fn foreign_function(&self, name: &[u8], arguments: &[u8], results: &mut Vec<u8>) -> Option<Status> {
+        self.inner.foreign_function(name, arguments, results)
     }
 
     fn property(&self, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {

@@ -2,6 +2,7 @@
 
 mod buffers;
 mod contexts;
+mod foreign;
 mod headers;
 mod logging;
 mod metrics;
@@ -193,7 +194,7 @@ pub(crate) fn implementation<S: StreamState>(function: HostFunction) -> HostCall
         F::ProxyRecordMetric => call!(metrics::record_metric),
         F::ProxyIncrementMetric => call!(metrics::increment_metric),
         F::ProxyGetMetric => call!(metrics::get_metric),
-        F::ProxyCallForeignFunction => call!(unavailable::call_foreign_function),
+        F::ProxyCallForeignFunction => call!(foreign::call_foreign_function),
 
         F::EnvEmscriptenNotifyMemoryGrowth => call!(wasi::nothing),
         F::EnvPthreadEqual => call!(wasi::pthread_equal),

@@ -1,4 +1,4 @@
-//! Host functions that this host does not have yet: callouts and foreign functions. They can be imported, so that a plugin that only might call them loads; a call logs the
+//! Host functions that this host does not have yet: callouts. They can be imported, so that a plugin that only might call them loads; a call logs the
 //! function's name and returns `UNIMPLEMENTED`.
 
 use enginebay_abi::{HostFunction, LogLevel, Status};
@@ -24,7 +24,6 @@ unavailable! {
     grpc_send: ProxyGrpcSend;
     grpc_cancel: ProxyGrpcCancel;
     grpc_close: ProxyGrpcClose;
-    call_foreign_function: ProxyCallForeignFunction;
 }
 
 fn refuse<S: StreamState>(cx: &Cx<'_, S>, function: HostFunction) -> Result<u64, HostError> {

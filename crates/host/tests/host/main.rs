@@ -7,6 +7,7 @@ mod bounds;
 mod buffers;
 mod contexts;
 mod failures;
+mod foreign;
 mod headers;
 mod legacy;
 mod lifecycle;

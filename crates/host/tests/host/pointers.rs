@@ -53,7 +53,7 @@ fn expected(def: &FunctionDef, param: &str) -> u32 {
     }
 }
 
-const UNAVAILABLE: [&str; 3] = ["http_call", "grpc", "foreign"];
+const UNAVAILABLE: [&str; 2] = ["http_call", "grpc"];
 
 /// What must be there for a function to look at its addresses: a key, a queue with an item, and a metric.
 fn prepare(guest: &mut Guest) -> String {

@@ -14,7 +14,6 @@ fn they_say_so_by_name_and_return_unimplemented() {
         "proxy_grpc_send",
         "proxy_grpc_cancel",
         "proxy_grpc_close",
-        "proxy_call_foreign_function",
     ];
     on_each(|bay| {
         // Wild arguments: nothing looks at them.
