@@ -23,10 +23,22 @@ struct WasmtimeEngine {
     on_demand: OnceLock<Arc<Strategy>>,
 }
 
+/// wasmtime's own bound on the stack of a guest, which runs on the stack of the thread that calls it.
+const MAX_STACK: usize = 2 << 20;
+
 pub(crate) fn create(
     options: &EngineOptions,
     limits: ResolvedLimits,
 ) -> Result<Arc<dyn enginebay_engine::Engine>, Error> {
+    if let Some(stack) = limits.stack.filter(|stack| *stack > MAX_STACK) {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "{} can't give a guest a stack of {stack} bytes: the largest is {MAX_STACK} bytes",
+                crate::RUNTIME.name
+            ),
+        ));
+    }
     let mut config = config(&limits);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options, &limits)));
     let pooled = wasmtime::Engine::new(&config)

@@ -2,7 +2,8 @@
 //!
 //! Modules are compiled by Cranelift and linked once; instances come from a pool of pre-reserved slots,
 //! initialised copy-on-write, where the machine has the address space for it, and are made on demand where it
-//! has not. A call's time limit is kept with epochs, which one thread per engine advances.
+//! has not. A call's time limit is kept with epochs, which one thread per engine advances. A guest runs on the stack of the
+//! thread that calls it, of which it may have 2 MiB at most.
 
 #![deny(unsafe_code)]
 

@@ -64,3 +64,21 @@ fn the_default_limits_are_all_kept() {
     assert_eq!(limits.call_time, Some(Limits::DEFAULT_CALL_TIME));
     assert_eq!(limits.stack, Some(Limits::DEFAULT_STACK));
 }
+
+#[test]
+fn a_stack_that_is_too_large_is_refused_with_the_largest() {
+    let with_stack = |stack| {
+        let options = EngineOptions::with_limits(Limits {
+            stack: Some(stack),
+            ..Limits::default()
+        });
+        RUNTIME.create(&options).map(drop)
+    };
+    assert!(with_stack(2 << 20).is_ok());
+    let error = with_stack((2 << 20) + 1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert_eq!(
+        error.to_string(),
+        "envoy.wasm.runtime.wasmtime can't give a guest a stack of 2097153 bytes: the largest is 2097152 bytes"
+    );
+}
