@@ -30,6 +30,7 @@ mod precompiled;
 mod registry;
 mod signature;
 mod trap;
+mod word;
 
 pub use capabilities::Capabilities;
 pub use engine::{Engine, Export, ExportId, HostFunction, Instance, LoadRequest, Module};
@@ -44,6 +45,7 @@ pub use precompiled::{PRECOMPILED_SECTION, Precompiled};
 pub use registry::{Factory, Found, Registry, Runtime};
 pub use signature::{Signature, ValType};
 pub use trap::{Frame, Trap, TrapCode, TrapKind};
+pub use word::Word;
 
 #[doc(hidden)]
 pub use inventory;

@@ -1,9 +1,9 @@
 //! Guest functions, as wasmer's own typed ones.
 
-use enginebay_engine::{Signature, ValType};
+use enginebay_engine::{Signature, ValType, Word};
 use wasmer::{AsStoreMut, Function, RuntimeError, TypedFunction, Value};
 
-use crate::word::{Word, from_value, to_value};
+use crate::word::{from_value, to_value};
 
 macro_rules! exports {
     ($( $plain:ident $returning:ident ($($name:ident: $ty:ident),*) )*) => {

@@ -1,11 +1,11 @@
 //! Host functions, as wasmer's own typed ones.
 
-use enginebay_engine::{HostError, HostFunction, Signature, ValType, invoke};
+use enginebay_engine::{HostError, HostFunction, Signature, ValType, Word, invoke};
 use wasmer::{Extern, Function, FunctionEnv, FunctionEnvMut, FunctionType, RuntimeError, Store, Value};
 
 use crate::instance::Running;
 use crate::sys::captured::Captured;
-use crate::word::{Word, from_value, to_value, value_type};
+use crate::word::{from_value, to_value, value_type};
 
 /// Runs host function number `index`.
 #[inline]

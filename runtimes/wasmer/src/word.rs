@@ -1,44 +1,7 @@
 //! WebAssembly values as the raw words of the boundary.
 
-use enginebay_engine::ValType;
+use enginebay_engine::{ValType, Word};
 use wasmer::{Type, Value};
-
-/// A value of one type.
-pub(crate) trait Word {
-    fn into_word(self) -> u64;
-    fn from_word(word: u64) -> Self;
-}
-
-impl Word for () {
-    #[inline]
-    fn into_word(self) -> u64 {
-        0
-    }
-    #[inline]
-    fn from_word(_: u64) {}
-}
-
-impl Word for u32 {
-    #[inline]
-    fn into_word(self) -> u64 {
-        u64::from(self)
-    }
-    #[inline]
-    fn from_word(word: u64) -> Self {
-        word as u32
-    }
-}
-
-impl Word for u64 {
-    #[inline]
-    fn into_word(self) -> u64 {
-        self
-    }
-    #[inline]
-    fn from_word(word: u64) -> Self {
-        word
-    }
-}
 
 /// A value whose type is known at run time only. Signatures hold nothing but numbers, so there is nothing else to convert.
 pub(crate) fn from_value(value: &Value) -> u64 {

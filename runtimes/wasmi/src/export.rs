@@ -1,11 +1,11 @@
 //! The functions a guest exports, by the shape of their types.
 
-use enginebay_engine::{Signature, Trap, TrapKind, ValType};
+use enginebay_engine::{Signature, Trap, TrapKind, ValType, Word};
 use wasmi::{Func, StoreContextMut, TypedFunc, Val};
 
 use crate::call::{typed, untyped};
 use crate::state::State;
-use crate::word::{Word, from_val, to_val};
+use crate::word::{from_val, to_val};
 
 macro_rules! i32_word {
     ($name:ident) => {

@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use enginebay_engine::{HostFunction, Signature, ValType, invoke};
+use enginebay_engine::{HostFunction, Signature, ValType, Word, invoke};
 use wasmi::errors::LinkerError;
 use wasmi::{Caller, FuncType, Linker, Val};
 
 use crate::instance::Running;
 use crate::state::{State, resolve};
 use crate::trap::Raised;
-use crate::word::{Word, from_val, to_val, val_type};
+use crate::word::{from_val, to_val, val_type};
 
 /// Runs host function number `index`. A panic that unwinds into wasmi ends the process: `invoke` stops those of the
 /// host, and nothing else here may panic.

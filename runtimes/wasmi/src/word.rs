@@ -1,48 +1,7 @@
 //! WebAssembly values as the raw words of the boundary.
 
-use enginebay_engine::ValType;
+use enginebay_engine::{ValType, Word};
 use wasmi::{F32, F64, Val};
-
-/// A value of one type.
-pub(crate) trait Word {
-    fn into_word(self) -> u64;
-    fn from_word(word: u64) -> Self;
-}
-
-impl Word for () {
-    #[inline]
-    fn into_word(self) -> u64 {
-        0
-    }
-    #[inline]
-    fn from_word(_: u64) {}
-}
-
-impl Word for u32 {
-    #[inline]
-    fn into_word(self) -> u64 {
-        u64::from(self)
-    }
-    #[inline]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "an i32 is the low half of its word"
-    )]
-    fn from_word(word: u64) -> Self {
-        word as u32
-    }
-}
-
-impl Word for u64 {
-    #[inline]
-    fn into_word(self) -> u64 {
-        self
-    }
-    #[inline]
-    fn from_word(word: u64) -> Self {
-        word
-    }
-}
 
 /// A value whose type is known at run time only. `None` for the types that can't cross the boundary.
 pub(crate) fn from_val(value: &Val) -> Option<u64> {

@@ -1,52 +1,16 @@
 //! Host functions, as wasmtime's own typed ones.
 
-use enginebay_engine::{Error, ErrorKind, HostError, HostFunction, Signature, ValType};
+use enginebay_engine::{Error, ErrorKind, HostError, HostFunction, Signature, ValType, Word};
 use wasmtime::{Caller, FuncType, Linker, Val};
 
 use crate::host_ref;
 use crate::instance::Data;
 
-/// A WebAssembly number as a raw word and back.
-trait Raw {
-    fn into_raw(self) -> u64;
-    fn from_raw(raw: u64) -> Self;
-}
-
-impl Raw for u32 {
-    #[inline]
-    fn into_raw(self) -> u64 {
-        u64::from(self)
-    }
-    #[inline]
-    fn from_raw(raw: u64) -> Self {
-        raw as u32
-    }
-}
-
-impl Raw for u64 {
-    #[inline]
-    fn into_raw(self) -> u64 {
-        self
-    }
-    #[inline]
-    fn from_raw(raw: u64) -> Self {
-        raw
-    }
-}
-
-impl Raw for () {
-    fn into_raw(self) -> u64 {
-        0
-    }
-    #[inline]
-    fn from_raw(_: u64) -> Self {}
-}
-
 #[inline]
-fn host_call<R: Raw>(caller: Caller<'_, Data>, index: usize, args: &[u64]) -> wasmtime::Result<R> {
+fn host_call<R: Word>(caller: Caller<'_, Data>, index: usize, args: &[u64]) -> wasmtime::Result<R> {
     // wasmtime carries a panic through the guest's frames to the outermost call, which turns it into a trap.
     match host_ref::call(caller, index, args) {
-        Ok(raw) => Ok(R::from_raw(raw)),
+        Ok(raw) => Ok(R::from_word(raw)),
         Err(error) => Err(failed(error)),
     }
 }
@@ -68,14 +32,14 @@ macro_rules! typed {
                     $function.module,
                     $function.name,
                     move |caller: Caller<'_, Data>, $($name: $ty),*| -> wasmtime::Result<u32> {
-                        host_call(caller, $index, &[$($name.into_raw()),*])
+                        host_call(caller, $index, &[$($name.into_word()),*])
                     },
                 ),
                 ([$(typed!(@val $ty)),*], None) => $linker.func_wrap(
                     $function.module,
                     $function.name,
                     move |caller: Caller<'_, Data>, $($name: $ty),*| -> wasmtime::Result<()> {
-                        host_call(caller, $index, &[$($name.into_raw()),*])
+                        host_call(caller, $index, &[$($name.into_word()),*])
                     },
                 ),
             )*
