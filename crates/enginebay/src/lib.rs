@@ -27,8 +27,8 @@ pub use enginebay_runtime_null as null;
 pub use code::{native_code, read_code};
 pub use enginebay_engine::{EngineOptions, Limits, Registry};
 pub use enginebay_host::{
-    Body, ContextId, FailState, Failure, HeaderMap, LocalResponse, LogRecord, Platform, PluginConfig,
-    StreamState, Vm, VmConfig,
+    Body, ContextId, FailState, Failure, HeaderMap, LifeSpan, LocalResponse, LogRecord, Platform,
+    PluginConfig, PropertyDeclaration, StreamState, Vm, VmConfig,
 };
 pub use engines::Engines;
 pub use platform::StdPlatform;

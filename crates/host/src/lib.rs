@@ -32,5 +32,5 @@ pub use platform::{LogRecord, Platform};
 pub use program::{LoadOptions, Program};
 pub use shared::{Metric, MetricValue, Metrics, Shared, SharedLimits, Waker};
 pub use state::{PluginConfig, VmConfig};
-pub use stream::{LocalResponse, MAX_PROPERTY_SIZE, StreamState};
+pub use stream::{LifeSpan, LocalResponse, MAX_PROPERTY_SIZE, PropertyDeclaration, StreamState};
 pub use vm::{ContextId, Vm};

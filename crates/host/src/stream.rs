@@ -34,6 +34,28 @@ impl LocalResponse {
 /// `BAD_ARGUMENT`: 1 MiB.
 pub const MAX_PROPERTY_SIZE: usize = 1 << 20;
 
+/// How long something in the filter state lives (`envoy.source.extensions.common.wasm.LifeSpan`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LifeSpan {
+    /// `FilterChain`: to the end of the filter chain, which for HTTP is the end of the request.
+    #[default]
+    FilterChain,
+    /// `DownstreamRequest`: to the end of the request, over internal redirects.
+    DownstreamRequest,
+    /// `DownstreamConnection`: to the end of the client's connection.
+    DownstreamConnection,
+}
+
+/// What a plugin said about a property that it sets (Envoy's foreign function `declare_property`). The default is what
+/// holds for properties that it said nothing of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PropertyDeclaration {
+    /// Once set, the value stays.
+    pub read_only: bool,
+    /// How long it lives.
+    pub span: LifeSpan,
+}
+
 /// The state of one stream, owned by the [`Vm`](crate::Vm) that runs a plugin on it.
 ///
 /// Host functions reach the stream through this trait. A method must not call into the VM: what it asks the
@@ -87,9 +109,20 @@ pub trait StreamState: 'static {
     }
 
     /// Sets a property (`proxy_set_property`). Path and value are at most [`MAX_PROPERTY_SIZE`]; how many
-    /// there may be is for the implementation to bound.
-    fn set_property(&mut self, path: PropertyPath<'_>, value: &[u8]) -> Status {
-        let _ = (path, value);
+    /// there may be is for the implementation to bound. `declared` says what kind of property it is to be.
+    fn set_property(
+        &mut self,
+        path: PropertyPath<'_>,
+        value: &[u8],
+        declared: &PropertyDeclaration,
+    ) -> Status {
+        let _ = (path, value, declared);
+        Status::Unimplemented
+    }
+
+    /// Puts a string into the stream's filter state (Envoy's foreign function `set_envoy_filter_state`).
+    fn set_filter_state(&mut self, key: &[u8], value: &[u8], span: LifeSpan) -> Status {
+        let _ = (key, value, span);
         Status::Unimplemented
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use enginebay::abi::{BufferType, MapType, PropertyPath, Status, StreamType};
-use enginebay::{Body, ContextId, HeaderMap, LocalResponse, StreamState};
+use enginebay::{Body, ContextId, HeaderMap, LocalResponse, PropertyDeclaration, StreamState};
 use smallvec::SmallVec;
 
 use crate::chain::Inner;
@@ -290,7 +290,7 @@ impl StreamState for Handle {
         properties::get(&mut self.stream.state(), &*chain.platform, path, out)
     }
 
-    fn set_property(&mut self, path: PropertyPath<'_>, value: &[u8]) -> Status {
+    fn set_property(&mut self, path: PropertyPath<'_>, value: &[u8], _: &PropertyDeclaration) -> Status {
         let mut state = self.stream.state();
         let options = state.options;
         state.custom.get_or_insert_default().set(&options, path, value)

@@ -3,7 +3,7 @@
 use std::ops::DerefMut;
 
 use enginebay::abi::{BufferType, MapType, PropertyPath, Status, StreamType};
-use enginebay::{Body, HeaderMap, LocalResponse, StreamState};
+use enginebay::{Body, HeaderMap, LocalResponse, PropertyDeclaration, StreamState};
 
 use super::properties::Properties;
 
@@ -133,7 +133,7 @@ impl StreamState for Stream {
         self.properties.get(path, &self.request, &self.response, out)
     }
 
-    fn set_property(&mut self, path: PropertyPath<'_>, value: &[u8]) -> Status {
+    fn set_property(&mut self, path: PropertyPath<'_>, value: &[u8], _: &PropertyDeclaration) -> Status {
         self.properties.set(path, value)
     }
 }

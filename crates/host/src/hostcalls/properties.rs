@@ -4,9 +4,9 @@ use enginebay_abi::{PropertyPath, Status};
 use enginebay_engine::HostError;
 
 use super::{Cx, Outcome, array, finish, status};
-use crate::StreamState;
 use crate::state::VmState;
 use crate::stream::MAX_PROPERTY_SIZE;
+use crate::{PropertyDeclaration, StreamState};
 
 #[inline]
 pub(super) fn get_property<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
@@ -57,7 +57,8 @@ pub(super) fn set_property<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> 
             return Err(Status::BadArgument.into());
         }
         let path = PropertyPath::parse(path).map_err(|_| Status::SerializationFailure)?;
-        let set = state.with_stream(|stream| stream.set_property(path, value));
+        let declared = PropertyDeclaration::default();
+        let set = state.with_stream(|stream| stream.set_property(path, value, &declared));
         finish(set.unwrap_or(Status::NotFound))
     })
 }
