@@ -2,19 +2,26 @@
 
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use enginebay::config::model::{Bootstrap, Cluster, Listener, WasmFilter};
+use enginebay::config::model::{Bootstrap, Cluster, Listener, Roots, WasmFilter};
 use enginebay::config::{Process, load_bootstrap};
 use enginebay::{EngineOptions, Engines, FailState, Failure, Plugin, StdPlatform};
 use enginebay_http::{ChainOptions, FilterChain};
 
 use super::routes::Routes;
 use super::stats::Stats;
+use super::upstream::Tls;
 
 /// Shared by all threads.
 pub(super) struct Plan {
     pub(super) listeners: Vec<ListenerPlan>,
-    pub(super) clusters: Vec<Cluster>,
+    pub(super) clusters: Vec<ClusterPlan>,
+}
+
+pub(super) struct ClusterPlan {
+    pub(super) cluster: Cluster,
+    pub(super) tls: Option<Arc<Tls>>,
 }
 
 pub(super) struct ListenerPlan {
@@ -73,8 +80,27 @@ impl Plan {
                 listener,
             });
         }
+        let clusters = clusters.into_iter().map(|cluster| {
+            let tls = tls(&cluster).map_err(|problem| format!("{file}: {problem}"))?;
+            Ok(ClusterPlan { cluster, tls })
+        });
+        let clusters = clusters.collect::<Result<_, String>>()?;
         Ok(Plan { listeners, clusters })
     }
+}
+
+fn tls(cluster: &Cluster) -> Result<Option<Arc<Tls>>, String> {
+    let Some(config) = &cluster.tls else {
+        return Ok(None);
+    };
+    if config.roots == Roots::Unverified || config.accept_untrusted {
+        tracing::warn!(
+            "cluster {}: its hosts' certificates are not verified ({}.validation_context)",
+            cluster.name,
+            config.path
+        );
+    }
+    Tls::new(config, cluster.http2).map(|tls| Some(Arc::new(tls)))
 }
 
 fn prove(engines: &Engines, filter: &WasmFilter, created: impl FnOnce()) -> Result<Plugin, Failure> {
