@@ -5,9 +5,11 @@
 
 mod background;
 mod bounds;
+mod callouts;
 mod client;
 mod config;
 mod failing_plugins;
+mod grpc_server;
 mod pausing;
 mod requests;
 #[path = "../common/runtimes.rs"]
