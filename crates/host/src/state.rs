@@ -116,12 +116,12 @@ impl<S: StreamState> VmState<S> {
         self.with_stream(|state| state.buffer(buffer).map(|mut body| f(body.deref_mut())))?
     }
 
-    /// Runs `f` on the stream of the context, if it is one of a stream.
+    /// Runs `f` on the stream of the context, if it is one of a stream or logs one.
     #[inline]
     pub(crate) fn with_stream<R>(&self, f: impl FnOnce(&mut S) -> R) -> Option<R> {
         match &mut self.contexts.borrow_mut().get_mut(self.context())?.kind {
             Kind::Stream { state, .. } => Some(f(state)),
-            Kind::Root(_) => None,
+            Kind::Root(root) => root.logged.as_mut().map(f),
         }
     }
 

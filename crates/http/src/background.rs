@@ -115,13 +115,10 @@ impl LocalChain {
 impl Inner {
     /// Does what is due, and says when the next timer is.
     fn run_due(&self) -> Option<Instant> {
-        for filter in &self.filters {
+        for filter in self.all() {
             filter.run_due();
         }
-        self.filters
-            .iter()
-            .filter_map(|filter| filter.timer.due.get())
-            .min()
+        self.all().filter_map(|filter| filter.timer.due.get()).min()
     }
 }
 

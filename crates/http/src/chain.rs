@@ -18,6 +18,7 @@ use crate::{ChainOptions, LocalLayer, LocalService};
 #[derive(Clone)]
 pub struct FilterChain {
     plugins: Arc<[Plugin]>,
+    loggers: Arc<[Plugin]>,
     options: ChainOptions,
 }
 
@@ -27,7 +28,19 @@ impl FilterChain {
     pub fn new(plugins: impl IntoIterator<Item = Plugin>) -> Self {
         FilterChain {
             plugins: plugins.into_iter().collect(),
+            loggers: Arc::default(),
             options: ChainOptions::default(),
+        }
+    }
+
+    /// The same chain with these access loggers: plugins that streams do not pass, but that are told of each when it is
+    /// over (`proxy_on_log` of their root context), in order, after the plugins of the chain. A failed one is told of
+    /// nothing more, whatever its failure policy says, and harms no stream.
+    #[must_use]
+    pub fn with_access_loggers(self, loggers: impl IntoIterator<Item = Plugin>) -> Self {
+        FilterChain {
+            loggers: loggers.into_iter().collect(),
+            ..self
         }
     }
 
@@ -42,39 +55,58 @@ impl FilterChain {
         &self.plugins
     }
 
+    /// The access loggers, in order.
+    pub fn access_loggers(&self) -> &[Plugin] {
+        &self.loggers
+    }
+
+    /// Whether there is anything in the chain: without plugins and access loggers, streams cost nothing.
+    pub fn is_empty(&self) -> bool {
+        self.plugins.is_empty() && self.loggers.is_empty()
+    }
+
     /// The options.
     pub fn options(&self) -> &ChainOptions {
         &self.options
     }
 
-    /// Makes a VM for each plugin on this thread and starts the plugins in them.
+    /// Makes a VM for each plugin and access logger on this thread and starts them.
     ///
     /// # Errors
-    /// The first plugin that can't be started.
+    /// The first of them that can't be started.
     pub fn start(&self, platform: Rc<dyn Platform>) -> Result<LocalChain, Failure> {
         let notify = Arc::new(Notify::new());
         // The one place that decides which plugins share a VM: none do.
+        let start = |plugin: &Plugin| {
+            let timer = Rc::new(Timer::default());
+            let platform = ChainPlatform {
+                inner: platform.clone(),
+                timer: timer.clone(),
+                notify: notify.clone(),
+            };
+            Ok(Filter::new(plugin, plugin.start(Rc::new(platform))?, timer))
+        };
         let filters = self
             .plugins
             .iter()
-            .map(|plugin| {
-                let timer = Rc::new(Timer::default());
-                let platform = ChainPlatform {
-                    inner: platform.clone(),
-                    timer: timer.clone(),
-                    notify: notify.clone(),
-                };
-                Ok(Filter::new(plugin, plugin.start(Rc::new(platform))?, timer))
-            })
+            .map(start)
             .collect::<Result<Box<[_]>, Failure>>()?;
+        let loggers = self
+            .loggers
+            .iter()
+            .map(start)
+            .collect::<Result<Box<[_]>, Failure>>()?;
+        // What they read is not known before the end.
+        let logged = !loggers.is_empty();
         Ok(LocalChain(Rc::new(Inner {
             body_callbacks: [Dir::Request, Dir::Response]
                 .map(|dir| filters.iter().any(|filter| filter.calls[dir as usize].body)),
             trailers_callbacks: [Dir::Request, Dir::Response]
-                .map(|dir| filters.iter().any(|filter| filter.calls[dir as usize].trailers)),
-            keeps_request: filters.iter().any(|filter| filter.reads_later(Dir::Request)),
-            keeps_response: filters.iter().any(|filter| filter.reads_later(Dir::Response)),
+                .map(|dir| logged || filters.iter().any(|filter| filter.calls[dir as usize].trailers)),
+            keeps_request: logged || filters.iter().any(|filter| filter.reads_later(Dir::Request)),
+            keeps_response: logged || filters.iter().any(|filter| filter.reads_later(Dir::Response)),
             filters,
+            loggers,
             options: self.options,
             platform,
             notify,
@@ -98,20 +130,15 @@ impl LocalChain {
         LocalService::new(self.clone(), inner)
     }
 
-    /// For each plugin, why its VM failed, if it did.
+    /// For each plugin and then each access logger, why its VM failed, if it did.
     pub fn failures(&self) -> Vec<Option<Failure>> {
-        self.0
-            .filters
-            .iter()
-            .map(|filter| filter.running.vm.failure())
-            .collect()
+        self.0.all().map(|filter| filter.running.vm.failure()).collect()
     }
 
-    /// For each plugin, the number of contexts alive in its VM, root contexts among them.
+    /// For each plugin and then each access logger, the number of contexts alive in its VM, root contexts among them.
     pub fn context_counts(&self) -> Vec<usize> {
         self.0
-            .filters
-            .iter()
+            .all()
             .map(|filter| filter.running.vm.context_count())
             .collect()
     }
@@ -119,11 +146,13 @@ impl LocalChain {
 
 pub(crate) struct Inner {
     pub(crate) filters: Box<[Filter]>,
+    /// The access loggers.
+    pub(crate) loggers: Box<[Filter]>,
     pub(crate) options: ChainOptions,
     pub(crate) platform: Rc<dyn Platform>,
     /// Wakes the chain's background.
     pub(crate) notify: Arc<Notify>,
-    /// By direction: whether any plugin looks at bodies, at trailers.
+    /// By direction: whether any plugin looks at bodies, at trailers (access loggers do).
     pub(crate) body_callbacks: [bool; 2],
     pub(crate) trailers_callbacks: [bool; 2],
     /// Whether a plugin may look at the head after it was sent on.
@@ -134,6 +163,16 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
+    /// The plugins and then the access loggers.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Filter> {
+        self.filters.iter().chain(&self.loggers)
+    }
+
+    /// Whether streams need no state, for nobody looks at them.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.filters.is_empty() && self.loggers.is_empty()
+    }
+
     const MAX_SPARE: usize = 64;
     /// Larger maps are not kept: one odd request must not hold memory for ever.
     const MAX_SPARE_SIZE: usize = 16 << 10;
