@@ -269,11 +269,11 @@ impl StreamCx {
         // As on Envoy, before the filters' contexts go.
         for logger in &self.chain.loggers {
             if logger.log {
-                // Once it failed it stays so, which is in the log and harms nobody.
-                let _ = logger
-                    .running
-                    .vm
-                    .log(logger.running.root, Handle::of_logger(self.stream.clone()));
+                let root = logger.running.root;
+                let stream = Handle::of_logger(self.stream.clone());
+                if logger.running.vm.log(root, stream).is_err() {
+                    logger.failed();
+                }
             }
         }
         {

@@ -5,7 +5,6 @@ use enginebay_engine::HostError;
 
 use super::{Cx, Outcome, Stop, array, status};
 use crate::headers::HeaderError;
-use crate::state::VmState;
 use crate::{HeaderMap, StreamState};
 
 #[inline]
@@ -53,7 +52,7 @@ pub(super) fn set_header_map_pairs<S: StreamState>(
         let map = map_type(map)?;
         let memory = cx.memory();
         let pairs = pairs::decode(memory.read(data, size)?).map_err(|_| Status::BadArgument)?;
-        let replaced = to_change(state, map, |headers| headers.replace_all(pairs));
+        let replaced = state.change_headers(map, |headers| headers.replace_all(pairs));
         added(replaced)
     })
 }
@@ -123,7 +122,7 @@ fn change<S: StreamState>(
         let memory = cx.memory();
         let name = memory.read(key, key_size)?;
         let value = memory.read(value, value_size)?;
-        added(to_change(state, map, |headers| change(headers, name, value)))
+        added(state.change_headers(map, |headers| change(headers, name, value)))
     })
 }
 
@@ -139,22 +138,11 @@ pub(super) fn remove_header_map_value<S: StreamState>(
         let memory = cx.memory();
         let name = memory.read(key, key_size)?;
         // A header that is not there is removed already, as on Envoy.
-        to_change(state, map, |headers| headers.remove(name)).ok_or(Status::BadArgument)?;
+        state
+            .change_headers(map, |headers| headers.remove(name))
+            .ok_or(Status::BadArgument)?;
         Ok(())
     })
-}
-
-/// Runs `f` on a map that can be changed: as on Envoy, none when a stream is over.
-#[inline]
-fn to_change<S: StreamState, R>(
-    state: &VmState<S>,
-    map: MapType,
-    f: impl FnOnce(&mut HeaderMap) -> R,
-) -> Option<R> {
-    match state.logging.get() {
-        true => None,
-        false => state.with_headers(map, f),
-    }
 }
 
 fn map_type(number: u64) -> Result<MapType, Stop> {

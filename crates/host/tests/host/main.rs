@@ -6,6 +6,7 @@ mod access_log;
 mod allocator;
 mod bounds;
 mod buffers;
+mod callouts;
 mod contexts;
 mod failures;
 mod foreign;
@@ -21,7 +22,6 @@ mod shared_data;
 mod shared_queues;
 mod streams;
 mod timers;
-mod unavailable;
 mod wasi;
 
 // Linked for their registrations.
