@@ -7,8 +7,9 @@ use std::sync::Arc;
 use enginebay::config::model::{Bootstrap, Cluster, Listener, Roots, WasmFilter};
 use enginebay::config::{Process, load_bootstrap};
 use enginebay::{EngineOptions, Engines, FailState, Failure, Plugin, StdPlatform};
-use enginebay_http::{ChainOptions, FilterChain};
+use enginebay_http::{ChainOptions, FilterChain, Upstreams};
 
+use super::callouts::SilentUpstreams;
 use super::routes::Routes;
 use super::stats::Stats;
 use super::upstream::Tls;
@@ -63,12 +64,16 @@ impl Plan {
         stats: &Stats,
     ) -> Result<Plan, String> {
         let clusters = bootstrap.clusters;
+        let names = clusters.iter().map(|cluster| cluster.name.clone());
+        let upstreams = Rc::new(SilentUpstreams(names.collect()));
         let mut listeners = Vec::with_capacity(bootstrap.listeners.len());
         for (at, listener) in bootstrap.listeners.into_iter().enumerate() {
             let mut proved = Vec::with_capacity(plugins(&listener).count());
             for (number, filter) in plugins(&listener).enumerate() {
-                let plugin = prove(engines, filter, || stats.vm_created(at, number))
-                    .map_err(|failure| refusal(file, filter, &failure))?;
+                let plugin = prove(engines, filter, upstreams.clone(), || {
+                    stats.vm_created(at, number)
+                })
+                .map_err(|failure| refusal(file, filter, &failure))?;
                 stats.vm_dropped(at, number);
                 proved.push(plugin);
             }
@@ -111,9 +116,14 @@ pub(super) fn plugins(listener: &Listener) -> impl Iterator<Item = &WasmFilter> 
     listener.http.filters.iter().chain(&listener.http.access_loggers)
 }
 
-fn prove(engines: &Engines, filter: &WasmFilter, created: impl FnOnce()) -> Result<Plugin, Failure> {
+fn prove(
+    engines: &Engines,
+    filter: &WasmFilter,
+    upstreams: Rc<dyn Upstreams>,
+    created: impl FnOnce(),
+) -> Result<Plugin, Failure> {
     let plugin = Plugin::load(engines, &filter.plugin)?;
-    plugin.start::<()>(Rc::new(StdPlatform))?;
+    FilterChain::new([plugin.clone()]).start_with(Rc::new(StdPlatform), upstreams)?;
     created();
     Ok(plugin)
 }

@@ -19,6 +19,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use super::callouts::ClusterUpstreams;
 use super::connection::{self, Connection};
 use super::plan::{self, ListenerPlan, Plan};
 use super::router::Router;
@@ -322,7 +323,7 @@ impl Here {
     ) -> Result<Self, String> {
         let chain = listener
             .chain
-            .start(Rc::new(StdPlatform))
+            .start_with(Rc::new(StdPlatform), Rc::new(ClusterUpstreams(clusters.clone())))
             .map_err(|failure| format!("worker {}: {failure}", task.index))?;
         let filters = plan::plugins(&listener.listener).count();
         for filter in 0..filters {
@@ -404,6 +405,9 @@ impl Here {
             .map(|contexts| contexts.saturating_sub(1))
             .sum();
         self.stats().wasm_streams.set(streams);
+        let callouts = self.chain.callout_counts().into_iter().sum();
+        self.stats().wasm_callouts.set(callouts);
+        self.stats().wasm_buffered.set(self.chain.buffered_bytes());
     }
 }
 
