@@ -215,6 +215,8 @@ pub struct HttpListener {
     pub routes: RouteTable,
     /// `http_filters` without the final router and without disabled ones, in the order requests meet them.
     pub filters: Vec<WasmFilter>,
+    /// `access_log`: those that plugins write (`envoy.extensions.access_loggers.wasm.v3.WasmAccessLog`), in order.
+    pub access_loggers: Vec<WasmFilter>,
 }
 
 /// The HTTP versions a listener speaks (`HttpConnectionManager.CodecType`).
@@ -229,11 +231,11 @@ pub enum Codec {
     Http2,
 }
 
-/// One Wasm filter of a chain (`envoy.extensions.filters.http.wasm.v3.Wasm`).
+/// One Wasm filter of a chain (`envoy.extensions.filters.http.wasm.v3.Wasm`), or an access logger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WasmFilter {
-    /// The filter's name in the chain, often `envoy.filters.http.wasm`.
+    /// The filter's name in the chain, often `envoy.filters.http.wasm`, or the access log's.
     pub name: String,
     /// The path of the plugin's configuration in the file, for messages such as
     /// `static_resources.listeners[0].….config: Invalid path: x.wasm`.

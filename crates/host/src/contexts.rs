@@ -7,15 +7,17 @@ use std::time::Duration;
 use crate::state::PluginConfig;
 
 /// A root context: one plugin in its VM.
-pub(crate) struct Root {
+pub(crate) struct Root<S> {
     pub(crate) plugin: Rc<PluginConfig>,
     /// How often `proxy_on_tick` is due; `None` for never.
     pub(crate) tick_period: Option<Duration>,
+    /// The stream that it logs, while it does.
+    pub(crate) logged: Option<S>,
 }
 
 /// What a context is for.
 pub(crate) enum Kind<S> {
-    Root(Root),
+    Root(Root<S>),
     /// A stream of the plugin whose root context has this id.
     Stream {
         root: u32,

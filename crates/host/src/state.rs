@@ -140,10 +140,10 @@ impl<S: StreamState> VmState<S> {
         }
     }
 
-    /// Likewise for maps that are to be changed.
+    /// Likewise for maps that are to be changed, which those of a stream that is over can't be either, as on Envoy.
     #[inline]
     pub(crate) fn change_headers<R>(&self, map: MapType, f: impl FnOnce(&mut HeaderMap) -> R) -> Option<R> {
-        match is_of_callout(map) {
+        match is_of_callout(map) || self.logging.get() {
             false => self.with_headers(map, |headers| {
                 headers.set_limits(self.limits.headers);
                 f(headers)
@@ -177,12 +177,12 @@ impl<S: StreamState> VmState<S> {
         }
     }
 
-    /// Runs `f` on the stream of the context, if it is one of a stream.
+    /// Runs `f` on the stream of the context, if it is one of a stream or logs one.
     #[inline]
     pub(crate) fn with_stream<R>(&self, f: impl FnOnce(&mut S) -> R) -> Option<R> {
         match &mut self.contexts.borrow_mut().get_mut(self.context())?.kind {
             Kind::Stream { state, .. } => Some(f(state)),
-            Kind::Root(_) => None,
+            Kind::Root(root) => root.logged.as_mut().map(f),
         }
     }
 

@@ -214,8 +214,16 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
+    /// The place of an access logger, which has no part of its own in the stream.
+    const LOGGER: usize = usize::MAX;
+
     pub(crate) fn new(stream: Rc<Stream>, index: usize) -> Self {
         Handle { stream, index }
+    }
+
+    /// An access logger's view of a stream that is over.
+    pub(crate) fn of_logger(stream: Rc<Stream>) -> Self {
+        Handle::new(stream, Self::LOGGER)
     }
 }
 
@@ -298,6 +306,10 @@ impl StreamState for Handle {
     }
 
     fn set_property(&mut self, path: PropertyPath<'_>, value: &[u8], _: &PropertyDeclaration) -> Status {
+        // As on Envoy: they get the stream to read.
+        if self.index == Self::LOGGER {
+            return Status::NotFound;
+        }
         let mut state = self.stream.state();
         let options = state.options;
         state.custom.get_or_insert_default().set(&options, path, value)

@@ -47,7 +47,7 @@ pub(super) fn engines(
     let filters: usize = bootstrap
         .listeners
         .iter()
-        .map(|listener| listener.http.filters.len())
+        .map(|listener| plugins(listener).count())
         .sum();
     let needed = u32::try_from(filters.saturating_mul(workers).saturating_add(1)).unwrap_or(u32::MAX);
     options.max_instances = options.max_instances.max(needed);
@@ -68,20 +68,23 @@ impl Plan {
         let upstreams = Rc::new(SilentUpstreams(names.collect()));
         let mut listeners = Vec::with_capacity(bootstrap.listeners.len());
         for (at, listener) in bootstrap.listeners.into_iter().enumerate() {
-            let mut plugins = Vec::with_capacity(listener.http.filters.len());
-            for (number, filter) in listener.http.filters.iter().enumerate() {
+            let mut proved = Vec::with_capacity(plugins(&listener).count());
+            for (number, filter) in plugins(&listener).enumerate() {
                 let plugin = prove(engines, filter, upstreams.clone(), || {
                     stats.vm_created(at, number)
                 })
                 .map_err(|failure| refusal(file, filter, &failure))?;
                 stats.vm_dropped(at, number);
-                plugins.push(plugin);
+                proved.push(plugin);
             }
+            let loggers = proved.split_off(listener.http.filters.len());
             let mut options = ChainOptions::default();
             options.body_buffer = usize::try_from(listener.buffer_limit).unwrap_or(usize::MAX);
             listeners.push(ListenerPlan {
                 routes: Routes::new(&listener.http.routes, &clusters),
-                chain: FilterChain::new(plugins).with_options(options),
+                chain: FilterChain::new(proved)
+                    .with_access_loggers(loggers)
+                    .with_options(options),
                 listener,
             });
         }
@@ -106,6 +109,11 @@ fn tls(cluster: &Cluster) -> Result<Option<Arc<Tls>>, String> {
         );
     }
     Tls::new(config, cluster.http2).map(|tls| Some(Arc::new(tls)))
+}
+
+/// The plugins of a listener: its filters, then its access loggers. Everything that counts them has them in this order.
+pub(super) fn plugins(listener: &Listener) -> impl Iterator<Item = &WasmFilter> {
+    listener.http.filters.iter().chain(&listener.http.access_loggers)
 }
 
 fn prove(

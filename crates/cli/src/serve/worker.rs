@@ -21,7 +21,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::callouts::ClusterUpstreams;
 use super::connection::{self, Connection};
-use super::plan::{ListenerPlan, Plan};
+use super::plan::{self, ListenerPlan, Plan};
 use super::router::Router;
 use super::stats::{ListenerStats, Stats};
 use super::upstream::{Cluster, Clusters};
@@ -310,7 +310,7 @@ pub(super) struct Here {
     server_name: HeaderValue,
     chain: LocalChain,
     service: LocalService<Router>,
-    /// By filter, whether its VM has failed.
+    /// By plugin, whether its VM has failed.
     crashed: RefCell<Vec<bool>>,
 }
 
@@ -325,7 +325,7 @@ impl Here {
             .chain
             .start_with(Rc::new(StdPlatform), Rc::new(ClusterUpstreams(clusters.clone())))
             .map_err(|failure| format!("worker {}: {failure}", task.index))?;
-        let filters = listener.listener.http.filters.len();
+        let filters = plan::plugins(&listener.listener).count();
         for filter in 0..filters {
             task.stats.vm_created(index, filter);
         }
@@ -368,8 +368,9 @@ impl Here {
         self.server_name.clone()
     }
 
-    pub(super) fn has_filters(&self) -> bool {
-        !self.plan().chain.plugins().is_empty()
+    /// Whether plugins look at requests.
+    pub(super) fn has_plugins(&self) -> bool {
+        !self.plan().chain.is_empty()
     }
 
     pub(super) fn service(&self) -> LocalService<Router> {
@@ -412,7 +413,7 @@ impl Here {
 
 impl Drop for Here {
     fn drop(&mut self) {
-        for filter in 0..self.plan().chain.plugins().len() {
+        for filter in 0..plan::plugins(&self.plan().listener).count() {
             self.stats.vm_dropped(self.listener, filter);
         }
     }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![cfg(any(feature = "wamr", feature = "wasmer", feature = "wasmi", feature = "wasmtime"))]
 
+mod access_log;
 mod background;
 mod bounds;
 mod callouts;
