@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use enginebay::abi::Callback;
+use enginebay::abi::{Callback, HostFunction};
 use enginebay::{Failure, FailurePolicy, HeaderMap, Platform, Plugin, Running};
 
 use tokio::sync::Notify;
@@ -72,6 +72,8 @@ impl FilterChain {
                 .map(|dir| filters.iter().any(|filter| filter.calls[dir as usize].body)),
             trailers_callbacks: [Dir::Request, Dir::Response]
                 .map(|dir| filters.iter().any(|filter| filter.calls[dir as usize].trailers)),
+            asks_properties: filters.iter().any(|filter| filter.asks_properties),
+            counts_bodies: filters.iter().any(|filter| filter.asks_properties && filter.log),
             keeps_request: filters.iter().any(|filter| filter.reads_later(Dir::Request)),
             keeps_response: filters.iter().any(|filter| filter.reads_later(Dir::Response)),
             filters,
@@ -126,6 +128,10 @@ pub(crate) struct Inner {
     /// By direction: whether any plugin looks at bodies, at trailers.
     pub(crate) body_callbacks: [bool; 2],
     pub(crate) trailers_callbacks: [bool; 2],
+    /// Whether a plugin can ask for properties.
+    pub(crate) asks_properties: bool,
+    /// Whether a plugin can ask at the end how much of a body there was.
+    pub(crate) counts_bodies: bool,
     /// Whether a plugin may look at the head after it was sent on.
     pub(crate) keeps_request: bool,
     pub(crate) keeps_response: bool,
@@ -166,6 +172,7 @@ pub(crate) struct Filter {
     pub(crate) policy: FailurePolicy,
     pub(crate) calls: [Calls; 2],
     pub(crate) log: bool,
+    asks_properties: bool,
     pub(crate) timer: Rc<Timer>,
     /// Streams that wait for this plugin, to be told when its VM fails.
     waiting: RefCell<HashMap<u32, Weak<Stream>>>,
@@ -190,6 +197,13 @@ impl Filter {
                 },
             ],
             log: has(Callback::ProxyOnLog),
+            // Foreign functions can look at properties too.
+            asks_properties: [
+                HostFunction::ProxyGetProperty,
+                HostFunction::ProxyCallForeignFunction,
+            ]
+            .iter()
+            .any(|function| plugin.program().can_call(*function)),
             timer,
             waiting: RefCell::default(),
         }
