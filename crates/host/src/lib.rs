@@ -16,6 +16,7 @@ mod contexts;
 mod failure;
 mod headers;
 mod hostcalls;
+mod joined;
 mod platform;
 mod program;
 mod shared;

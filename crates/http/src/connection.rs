@@ -4,8 +4,10 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::Attributes;
-use crate::properties::FilterState;
+use enginebay::abi::Status;
+
+use crate::properties::{FilterState, Key};
+use crate::{Attributes, ChainOptions};
 
 /// The connection a request came by, as an extension of the request. Plugins read it as the properties
 /// `source.*`, `destination.*` and `connection.*`.
@@ -54,6 +56,23 @@ impl fmt::Debug for ConnectionInfo {
 pub struct ConnectionState(Arc<Mutex<FilterState>>);
 
 impl ConnectionState {
+    /// Sets a value, which plugins read as `filter_state` and its key. A plugin's own property has `wasm.` in front of its
+    /// path. Says whether it could: not if a plugin has set it for good.
+    pub fn set(&self, key: &[u8], value: &[u8]) -> bool {
+        // Bounds are for plugins.
+        let options = ChainOptions {
+            properties: usize::MAX,
+            property_bytes: usize::MAX,
+            ..ChainOptions::default()
+        };
+        self.lock().set(&options, Key::named(key), value, false) == Status::Ok
+    }
+
+    /// A value that was set, by whomever.
+    pub fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.lock().get(Key::named(key)).map(<[u8]>::to_vec)
+    }
+
     /// Nobody panics while holding it, and a value is set as a whole, so that a poisoned one is as good as any.
     pub(crate) fn lock(&self) -> MutexGuard<'_, FilterState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -2,17 +2,20 @@
 
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use enginebay::config::model::{Bootstrap, Cluster, Listener, WasmFilter};
 use enginebay::config::{Process, load_bootstrap};
-use enginebay::{EngineOptions, Engines, FailState, Failure, Plugin, StdPlatform};
+use enginebay::{EngineOptions, Engines, FailState, Failure, Plugin};
 use enginebay_http::{ChainOptions, FilterChain};
 
+use super::attributes::{Facts, ServerPlatform};
 use super::routes::Routes;
 use super::stats::Stats;
 
 /// Shared by all threads.
 pub(super) struct Plan {
+    pub(super) facts: Arc<Facts>,
     pub(super) listeners: Vec<ListenerPlan>,
     pub(super) clusters: Vec<Cluster>,
 }
@@ -55,12 +58,13 @@ impl Plan {
         engines: &Engines,
         stats: &Stats,
     ) -> Result<Plan, String> {
+        let facts = Arc::new(Facts::new(&bootstrap));
         let clusters = bootstrap.clusters;
         let mut listeners = Vec::with_capacity(bootstrap.listeners.len());
         for (at, listener) in bootstrap.listeners.into_iter().enumerate() {
             let mut plugins = Vec::with_capacity(listener.http.filters.len());
             for (number, filter) in listener.http.filters.iter().enumerate() {
-                let plugin = prove(engines, filter, || stats.vm_created(at, number))
+                let plugin = prove(engines, filter, &facts, || stats.vm_created(at, number))
                     .map_err(|failure| refusal(file, filter, &failure))?;
                 stats.vm_dropped(at, number);
                 plugins.push(plugin);
@@ -73,13 +77,22 @@ impl Plan {
                 listener,
             });
         }
-        Ok(Plan { listeners, clusters })
+        Ok(Plan {
+            facts,
+            listeners,
+            clusters,
+        })
     }
 }
 
-fn prove(engines: &Engines, filter: &WasmFilter, created: impl FnOnce()) -> Result<Plugin, Failure> {
+fn prove(
+    engines: &Engines,
+    filter: &WasmFilter,
+    facts: &Arc<Facts>,
+    created: impl FnOnce(),
+) -> Result<Plugin, Failure> {
     let plugin = Plugin::load(engines, &filter.plugin)?;
-    plugin.start::<()>(Rc::new(StdPlatform))?;
+    plugin.start::<()>(Rc::new(ServerPlatform::new(facts.clone())))?;
     created();
     Ok(plugin)
 }

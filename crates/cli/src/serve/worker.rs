@@ -10,15 +10,15 @@ use std::task::Poll;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use enginebay::StdPlatform;
 use enginebay::config::model::Codec;
-use enginebay_http::{LocalChain, LocalService};
+use enginebay_http::{Attributes, LocalChain, LocalService};
 use http::HeaderValue;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use super::attributes::{ListenerAttributes, ServerPlatform};
 use super::connection::{self, Connection};
 use super::plan::{ListenerPlan, Plan};
 use super::router::Router;
@@ -295,6 +295,7 @@ pub(super) struct Here {
     server_name: HeaderValue,
     chain: LocalChain,
     service: LocalService<Router>,
+    attributes: Arc<dyn Attributes + Send + Sync>,
     /// By filter, whether its VM has failed.
     crashed: RefCell<Vec<bool>>,
 }
@@ -308,7 +309,7 @@ impl Here {
     ) -> Result<Self, String> {
         let chain = listener
             .chain
-            .start(Rc::new(StdPlatform))
+            .start(Rc::new(ServerPlatform::new(task.plan.facts.clone())))
             .map_err(|failure| format!("worker {}: {failure}", task.index))?;
         let filters = listener.listener.http.filters.len();
         for filter in 0..filters {
@@ -326,6 +327,7 @@ impl Here {
                 .and_then(|name| HeaderValue::from_str(name).ok())
                 .unwrap_or(const { HeaderValue::from_static("enginebay") }),
             service: chain.service(router),
+            attributes: Arc::new(ListenerAttributes::new(task.plan.clone(), index)),
             chain,
             crashed: RefCell::new(vec![false; filters]),
         })
@@ -359,6 +361,11 @@ impl Here {
 
     pub(super) fn service(&self) -> LocalService<Router> {
         self.service.clone()
+    }
+
+    /// What plugins can learn of all requests here.
+    pub(super) fn attributes(&self) -> Arc<dyn Attributes + Send + Sync> {
+        self.attributes.clone()
     }
 
     fn admit(&self) -> bool {

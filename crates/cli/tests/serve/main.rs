@@ -9,6 +9,7 @@ mod client;
 mod config;
 mod failing_plugins;
 mod pausing;
+mod properties;
 mod requests;
 #[path = "../common/runtimes.rs"]
 mod runtimes;

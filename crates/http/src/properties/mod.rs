@@ -14,11 +14,11 @@ use enginebay::host::LifeSpan;
 use enginebay::{Platform, PropertyDeclaration};
 use http::Version;
 
-pub(crate) use filter_state::FilterState;
+pub(crate) use filter_state::{FilterState, Key};
 
 use crate::state::State;
 use crate::{ConnectionInfo, StreamView};
-use filter_state::{Key, Scopes};
+use filter_state::Scopes;
 use write::put_value;
 
 /// The attributes that are there below `xds` alone. All others of `xds` have an older name without it.

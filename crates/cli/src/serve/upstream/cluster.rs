@@ -1,7 +1,7 @@
 //! A cluster, as one worker sees it.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use enginebay::config::model;
@@ -55,6 +55,21 @@ impl Cluster {
         if self.by_name {
             self.refresh().await;
         }
+    }
+
+    /// Which endpoint of the configuration a host is. Not known of the hosts of several names with the same port.
+    pub(super) fn endpoint_of(&self, address: SocketAddr) -> Option<usize> {
+        let endpoints = || self.config.endpoints.iter().enumerate();
+        let exact = endpoints().find(|(_, endpoint)| {
+            endpoint.port == address.port() && endpoint.host.parse() == Ok(address.ip())
+        });
+        let named = || {
+            let mut named = endpoints().filter(|(_, endpoint)| {
+                endpoint.port == address.port() && endpoint.host.parse::<IpAddr>().is_err()
+            });
+            named.next().filter(|_| named.next().is_none())
+        };
+        exact.or_else(named).map(|(at, _)| at)
     }
 
     /// The host whose turn it is; none if there are none.

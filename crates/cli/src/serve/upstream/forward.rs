@@ -15,6 +15,7 @@ use super::body::{Upload, UpstreamBody};
 use super::cluster::Cluster;
 use super::deadline::{Deadline, Uploaded};
 use super::failure::Failure;
+use crate::serve::attributes::Exchange;
 use crate::serve::headers;
 use crate::serve::reply::ReplyBody;
 use crate::serve::router::RequestBody;
@@ -29,8 +30,12 @@ pub(in crate::serve) fn forward(
     cluster: Rc<Cluster>,
     to: &ForwardTo,
     request: Request<RequestBody>,
+    exchange: Option<&Exchange>,
 ) -> impl Future<Output = Result<Response<ReplyBody>, Failure>> + use<> {
     let target = cluster.pick().map(|host| {
+        if let Some(exchange) = exchange {
+            exchange.chose(host.address(), cluster.endpoint_of(host.address()));
+        }
         let request = address(request, to, host.http2());
         (host, request)
     });

@@ -10,6 +10,7 @@ mod resolve;
 
 pub(super) use body::UpstreamBody;
 pub(super) use cluster::Cluster;
+pub(super) use failure::Failure;
 pub(super) use forward::forward;
 
 /// Runs hyper's background work on this worker's thread.
