@@ -7,7 +7,7 @@ use prost::Message;
 
 const TEXT: &str = r#"
 node:
-  id: n
+  id: node-1
   locality: {region: r, zone: z, sub_zone: s}
   user_agent_name: me
   user_agent_version: "1"
@@ -78,7 +78,7 @@ fn metadata_and_places_arrive_in_the_model() {
     let message = core::Node::decode(node.message.as_slice()).unwrap();
     assert_eq!(
         (message.id.as_str(), message.locality.unwrap().zone.as_str()),
-        ("n", "z")
+        ("node-1", "z")
     );
 
     let listener = &bootstrap.listeners[0];

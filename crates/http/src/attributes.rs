@@ -17,7 +17,7 @@ use crate::message::RequestHead;
 /// - [`StreamAttributes`], as an extension of a request or of a response;
 /// - [`LocalBody::set_attributes`](crate::LocalBody::set_attributes), for what a service on the chain's thread learns.
 ///
-/// The last one that answers counts, in this order backwards.
+/// They are asked in the opposite order: whoever learned something last is believed.
 pub trait Attributes {
     /// Writes the value of an attribute to `out`, which is empty, or says that there is none now. The path has no `xds` in
     /// front: `xds.route_name` is `route_name`. [`enginebay::abi::values`] has the encodings.

@@ -61,8 +61,8 @@ fn find(state: &mut State, platform: &dyn Platform, path: PropertyPath<'_>, out:
         (b"connection" | b"connection_id" | b"source" | b"destination", _) => {
             connection::get(&state.facts.connection, path, out)
         }
-        // A plugin's name may have dots, but no path has: what follows is one name.
-        (b"filter_state", Some(rest)) => return scopes(state).get(Key::named(rest.as_bytes()), out),
+        // What plugins set may have a path of several parts.
+        (b"filter_state", rest) => return scopes(state).get(Key::named(rest?.as_bytes()), out),
         _ => None,
     }
     .or_else(|| embedder(state, path, out))
