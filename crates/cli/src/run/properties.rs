@@ -376,8 +376,10 @@ mod tests {
     fn the_filter_state_has_what_was_set_and_keeps_what_is_for_good() {
         let mut properties = Properties::default();
         let path = PropertyPath::parse(b"key").unwrap();
-        let mut for_good = PropertyDeclaration::default();
-        for_good.read_only = true;
+        let for_good = PropertyDeclaration {
+            read_only: true,
+            ..PropertyDeclaration::default()
+        };
         assert_eq!(properties.set(path, b"v", &for_good), Status::Ok);
         assert_eq!(properties.set(path, b"w", &for_good), Status::BadArgument);
         let span = LifeSpan::default();

@@ -126,6 +126,7 @@ pub(super) struct GateFuture {
     active: Option<Active>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "a box would be one more allocation")]
 enum Answer {
     Own(Option<Response<ReplyBody>>),
     Chain(<LocalService<Router> as Service<Request<Incoming>>>::Future),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use enginebay::config::model::{Bootstrap, Cluster, Listener, WasmFilter};
+use enginebay::config::model::{Bootstrap, Cluster, Listener, Roots, WasmFilter};
 use enginebay::config::{Process, load_bootstrap};
 use enginebay::{EngineOptions, Engines, FailState, Failure, Plugin};
 use enginebay_http::{ChainOptions, FilterChain};
@@ -12,12 +12,18 @@ use enginebay_http::{ChainOptions, FilterChain};
 use super::attributes::{Facts, ServerPlatform};
 use super::routes::Routes;
 use super::stats::Stats;
+use super::upstream::Tls;
 
 /// Shared by all threads.
 pub(super) struct Plan {
     pub(super) facts: Arc<Facts>,
     pub(super) listeners: Vec<ListenerPlan>,
-    pub(super) clusters: Vec<Cluster>,
+    pub(super) clusters: Vec<ClusterPlan>,
+}
+
+pub(super) struct ClusterPlan {
+    pub(super) cluster: Cluster,
+    pub(super) tls: Option<Arc<Tls>>,
 }
 
 pub(super) struct ListenerPlan {
@@ -77,12 +83,31 @@ impl Plan {
                 listener,
             });
         }
+        let clusters = clusters.into_iter().map(|cluster| {
+            let tls = tls(&cluster).map_err(|problem| format!("{file}: {problem}"))?;
+            Ok(ClusterPlan { cluster, tls })
+        });
+        let clusters = clusters.collect::<Result<_, String>>()?;
         Ok(Plan {
             facts,
             listeners,
             clusters,
         })
     }
+}
+
+fn tls(cluster: &Cluster) -> Result<Option<Arc<Tls>>, String> {
+    let Some(config) = &cluster.tls else {
+        return Ok(None);
+    };
+    if config.roots == Roots::Unverified || config.accept_untrusted {
+        tracing::warn!(
+            "cluster {}: its hosts' certificates are not verified ({}.validation_context)",
+            cluster.name,
+            config.path
+        );
+    }
+    Tls::new(config, cluster.http2).map(|tls| Some(Arc::new(tls)))
 }
 
 fn prove(

@@ -20,7 +20,13 @@ pub(super) enum ReplyBody {
     Whole(Bytes),
     Upstream(UpstreamBody),
     /// Of an upstream too, where somebody wants to know when it is over.
-    Noted(UpstreamBody, Rc<Exchange>),
+    Noted(Box<Noted>),
+}
+
+/// A body, and who wants to know.
+pub(super) struct Noted {
+    body: UpstreamBody,
+    exchange: Rc<Exchange>,
 }
 
 impl ReplyBody {
@@ -32,7 +38,7 @@ impl ReplyBody {
             exchange.ended();
         }
         match self {
-            ReplyBody::Upstream(body) => ReplyBody::Noted(body, exchange),
+            ReplyBody::Upstream(body) => ReplyBody::Noted(Box::new(Noted { body, exchange })),
             other => other,
         }
     }
@@ -50,7 +56,8 @@ impl Body for ReplyBody {
             ReplyBody::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             ReplyBody::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             ReplyBody::Upstream(body) => Pin::new(body).poll_frame(context),
-            ReplyBody::Noted(body, exchange) => {
+            ReplyBody::Noted(noted) => {
+                let Noted { body, exchange } = &mut **noted;
                 let polled = Pin::new(&mut *body).poll_frame(context);
                 if matches!(polled, Poll::Ready(None)) || (polled.is_ready() && body.is_end_stream()) {
                     exchange.ended();
@@ -63,14 +70,16 @@ impl Body for ReplyBody {
     fn is_end_stream(&self) -> bool {
         match self {
             ReplyBody::Whole(bytes) => bytes.is_empty(),
-            ReplyBody::Upstream(body) | ReplyBody::Noted(body, _) => body.is_end_stream(),
+            ReplyBody::Upstream(body) => body.is_end_stream(),
+            ReplyBody::Noted(noted) => noted.body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             ReplyBody::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            ReplyBody::Upstream(body) | ReplyBody::Noted(body, _) => body.size_hint(),
+            ReplyBody::Upstream(body) => body.size_hint(),
+            ReplyBody::Noted(noted) => noted.body.size_hint(),
         }
     }
 }

@@ -17,7 +17,7 @@ use super::attributes::{Exchange, Outcome};
 use super::plan::Plan;
 use super::reply::{self, ReplyBody};
 use super::routes::{Action, Direct};
-use super::upstream::{self, Cluster};
+use super::upstream::{self, Clusters};
 
 /// A request's body behind the filters.
 pub(super) type RequestBody = LocalBody<Incoming>;
@@ -29,7 +29,7 @@ pub(super) struct Router(Rc<Inner>);
 struct Inner {
     plan: Arc<Plan>,
     listener: usize,
-    clusters: Rc<[Rc<Cluster>]>,
+    clusters: Rc<Clusters>,
     outcomes: Outcomes,
 }
 
@@ -41,7 +41,7 @@ struct Outcomes {
 }
 
 impl Router {
-    pub(super) fn new(plan: Arc<Plan>, listener: usize, clusters: Rc<[Rc<Cluster>]>) -> Self {
+    pub(super) fn new(plan: Arc<Plan>, listener: usize, clusters: Rc<Clusters>) -> Self {
         Router(Rc::new(Inner {
             plan,
             listener,
@@ -88,7 +88,7 @@ impl Router {
                     }
                     Some((index, cluster)) => {
                         let exchange = self.exchange(&request, index);
-                        let sent = upstream::forward(cluster.clone(), to, request, exchange.as_deref());
+                        let sent = upstream::forward(cluster.clone(), to, request, exchange.clone());
                         RouterFuture::Forward(Box::pin(async move {
                             Ok(match sent.await {
                                 Ok(response) => response.map(|body| body.noted(exchange)),
@@ -155,6 +155,7 @@ impl Service<Request<RequestBody>> for Router {
 type Answer = Result<Response<ReplyBody>, Infallible>;
 
 /// A response: most need no wait and so no allocation.
+#[expect(clippy::large_enum_variant, reason = "a box would be the allocation that is spared")]
 pub(super) enum RouterFuture {
     AtOnce(Ready<Answer>),
     Forward(Pin<Box<dyn Future<Output = Answer>>>),

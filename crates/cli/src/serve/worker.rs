@@ -23,7 +23,7 @@ use super::connection::{self, Connection};
 use super::plan::{ListenerPlan, Plan};
 use super::router::Router;
 use super::stats::{ListenerStats, Stats};
-use super::upstream::Cluster;
+use super::upstream::{Cluster, Clusters};
 
 /// How long the first look-up of names may hold up the start, as in Envoy (`warming`).
 const WARM_TIMEOUT: Duration = Duration::from_secs(5);
@@ -107,7 +107,7 @@ async fn work(mut task: Task) -> Result<(), String> {
             task.orders.clone(),
         )));
     }
-    spawn_local(keep_time(clock, open.clone(), listeners));
+    spawn_local(keep_time(clock, open.clone(), listeners, clusters));
     let _ = task.events.send(Event::Ready);
 
     for task in accepting {
@@ -126,12 +126,13 @@ async fn work(mut task: Task) -> Result<(), String> {
     Ok(())
 }
 
-async fn clusters(task: &Task, clock: &Rc<Clock>) -> Rc<[Rc<Cluster>]> {
-    let configs = task.plan.clusters.iter();
-    let clusters: Rc<[Rc<Cluster>]> = configs
-        .map(|config| Cluster::new(config.clone(), clock.clone(), task.index))
-        .collect();
+async fn clusters(task: &Task, clock: &Rc<Clock>) -> Rc<Clusters> {
+    let plans = task.plan.clusters.iter();
+    let clusters =
+        plans.map(|plan| Cluster::new(plan.cluster.clone(), plan.tls.clone(), clock.clone(), task.index));
+    let clusters = Rc::new(Clusters::new(clusters.collect()));
     let warming: Vec<_> = clusters
+        .all()
         .iter()
         .map(|cluster| {
             let cluster = cluster.clone();
@@ -157,10 +158,20 @@ impl Clock {
     pub(super) fn seconds(&self) -> u32 {
         self.0.get()
     }
+
+    #[cfg(test)]
+    pub(super) fn set(&self, seconds: u32) {
+        self.0.set(seconds);
+    }
 }
 
 /// Does everything that is due by time, for all connections at once: no request and no connection has a timer.
-async fn keep_time(clock: Rc<Clock>, open: Rc<OpenConnections>, listeners: Vec<Rc<Here>>) {
+async fn keep_time(
+    clock: Rc<Clock>,
+    open: Rc<OpenConnections>,
+    listeners: Vec<Rc<Here>>,
+    clusters: Rc<Clusters>,
+) {
     let mut ticks = interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let started = ticks.tick().await;
@@ -170,6 +181,9 @@ async fn keep_time(clock: Rc<Clock>, open: Rc<OpenConnections>, listeners: Vec<R
         clock.0.set(u32::try_from(seconds).unwrap_or(u32::MAX - 1));
         for connection in open.all() {
             connection.check_time();
+        }
+        for cluster in clusters.all() {
+            cluster.close_idle();
         }
         for here in &listeners {
             here.look_for_crashes();
@@ -305,7 +319,7 @@ impl Here {
         task: &Task,
         index: usize,
         listener: &ListenerPlan,
-        clusters: &Rc<[Rc<Cluster>]>,
+        clusters: &Rc<Clusters>,
     ) -> Result<Self, String> {
         let chain = listener
             .chain

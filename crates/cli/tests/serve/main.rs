@@ -16,4 +16,5 @@ mod runtimes;
 mod server;
 mod starting;
 mod stopping;
+mod tls;
 mod upstream;

@@ -239,6 +239,9 @@ const PATHS: &[&str] = &[
     "upstream/address",
     "upstream/port",
     "upstream/num_endpoints",
+    "upstream/local_address",
+    "upstream/cx_pool_ready_duration",
+    "upstream/tls_version",
     "upstream/request_attempt_count",
     "upstream/transport_failure_reason",
     "upstream/locality/zone",
@@ -313,6 +316,13 @@ async fn plugins_know_where_a_request_goes() {
             );
             is("response/code_details", "via_upstream");
             seen.is_int(&format!("{phase} upstream/port"), i64::from(port));
+            let local = seen.value(&format!("{phase} upstream/local_address")).unwrap();
+            assert!(local.starts_with(b"127.0.0.1:"));
+            assert!(
+                seen.value(&format!("{phase} upstream/cx_pool_ready_duration"))
+                    .is_some()
+            );
+            seen.is_not(&format!("{phase} upstream/tls_version"));
             seen.is_int(&format!("{phase} upstream/request_attempt_count"), 1);
         }
         seen.is_int("log response/size", answer.body.len() as i64);

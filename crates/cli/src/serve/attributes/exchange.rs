@@ -1,7 +1,8 @@
 //! How a request is answered: by which upstream, or why by none.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use enginebay::abi::{PropertyPath, Value};
 use enginebay_http::{Attributes, StreamView};
 
 use super::facts::{EndpointFacts, Facts};
-use crate::serve::upstream::Failure;
+use crate::serve::upstream::{Failure, Link};
 
 /// How a request ended: Envoy's `response.code_details`, and its `response.flags`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,16 +72,18 @@ pub(in crate::serve) struct Exchange {
     cluster: usize,
     host: Cell<Option<Host>>,
     started: Instant,
+    /// The connection, and how long it took to have one.
+    link: RefCell<Option<(Rc<Link>, Duration)>>,
     outcome: Cell<Option<Outcome>>,
     failure: Cell<Option<Failure>>,
     took: Cell<Option<Duration>>,
 }
 
-/// The host that was chosen, and which endpoint of the configuration it is, where that is known.
+/// The host that was chosen, and which endpoint of the configuration it is of.
 #[derive(Clone, Copy)]
 struct Host {
     address: SocketAddr,
-    endpoint: Option<usize>,
+    endpoint: usize,
 }
 
 impl Exchange {
@@ -90,6 +93,7 @@ impl Exchange {
             cluster,
             host: Cell::new(None),
             started: Instant::now(),
+            link: RefCell::new(None),
             outcome: Cell::new(None),
             failure: Cell::new(None),
             took: Cell::new(None),
@@ -97,8 +101,13 @@ impl Exchange {
     }
 
     /// A host was chosen.
-    pub(in crate::serve) fn chose(&self, address: SocketAddr, endpoint: Option<usize>) {
+    pub(in crate::serve) fn chose(&self, address: SocketAddr, endpoint: usize) {
         self.host.set(Some(Host { address, endpoint }));
+    }
+
+    /// There is a connection for it.
+    pub(in crate::serve) fn connected(&self, link: &Rc<Link>) {
+        *self.link.borrow_mut() = Some((link.clone(), self.started.elapsed()));
     }
 
     /// The head of the response came.
@@ -137,6 +146,12 @@ impl Exchange {
             (b"locality", rest) => self.endpoint()?.locality.write(rest, out),
             (b"address", None) => put(host.address.to_string().as_str().into(), out),
             (b"port", None) => put(i64::from(host.address.port()).into(), out),
+            (b"local_address", None) => {
+                let address = self.link.borrow().as_ref()?.0.local?;
+                put(address.to_string().as_str().into(), out)
+            }
+            (b"tls_version", None) => put(self.link.borrow().as_ref()?.0.tls_version?.into(), out),
+            (b"cx_pool_ready_duration", None) => put(self.link.borrow().as_ref()?.1.into(), out),
             (b"request_attempt_count", None) => put(1u64.into(), out),
             (b"transport_failure_reason", None) => match self.failure.get() {
                 Some(Failure::Connect) => put("delayed connect error".into(), out),
@@ -149,7 +164,7 @@ impl Exchange {
 
     fn endpoint(&self) -> Option<&EndpointFacts> {
         let cluster = self.facts.clusters.get(self.cluster)?;
-        cluster.endpoints.get(self.host.get()?.endpoint?)
+        cluster.endpoints.get(self.host.get()?.endpoint)
     }
 }
 
