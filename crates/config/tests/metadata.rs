@@ -15,7 +15,7 @@ static_resources:
   listeners:
   - address: {socket_address: {address: 127.0.0.1, port_value: 0}}
     traffic_direction: OUTBOUND
-    metadata: {filter_metadata: {of.listener: {k: 1.5}}}
+    metadata: {filter_metadata: {of.listener: {k: 2}}}
     filter_chains:
     - name: chain
       filters:
@@ -84,7 +84,7 @@ fn metadata_and_places_arrive_in_the_model() {
     let listener = &bootstrap.listeners[0];
     assert_eq!(listener.direction, TrafficDirection::Outbound);
     assert_eq!(listener.filter_chain_name, "chain");
-    says(&listener.metadata, r#"{"of.listener":{"k":1.5}}"#);
+    says(&listener.metadata, r#"{"of.listener":{"k":2}}"#);
     let host = &listener.http.routes.virtual_hosts[0];
     says(&host.metadata, r#"{"of.host":{}}"#);
     says(

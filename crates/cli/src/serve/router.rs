@@ -155,7 +155,10 @@ impl Service<Request<RequestBody>> for Router {
 type Answer = Result<Response<ReplyBody>, Infallible>;
 
 /// A response: most need no wait and so no allocation.
-#[expect(clippy::large_enum_variant, reason = "a box would be the allocation that is spared")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box would be the allocation that is spared"
+)]
 pub(super) enum RouterFuture {
     AtOnce(Ready<Answer>),
     Forward(Pin<Box<dyn Future<Output = Answer>>>),
