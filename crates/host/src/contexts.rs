@@ -37,6 +37,8 @@ pub(crate) struct Context<S> {
 pub(crate) struct Contexts<S> {
     slots: Vec<Option<Context<S>>>,
     live: usize,
+    /// Number of contexts that wait for the guest's `proxy_done`.
+    pending: usize,
     ids: Ids,
 }
 
@@ -91,6 +93,7 @@ impl<S> Contexts<S> {
                 .take(Self::INITIAL_SLOTS)
                 .collect(),
             live: 0,
+            pending: 0,
             ids,
         }
     }
@@ -153,7 +156,29 @@ impl<S> Contexts<S> {
         let slot = self.slot(id);
         let removed = self.slots[slot].take_if(|context| context.id == id);
         self.live -= usize::from(removed.is_some());
+        self.pending -= usize::from(removed.as_ref().is_some_and(|context| context.pending_done));
         removed
+    }
+
+    /// Has a context wait for the guest's `proxy_done`, unless that many wait already. Says whether it does.
+    pub(crate) fn set_pending(&mut self, id: u32, most: usize) -> bool {
+        if self.pending >= most {
+            return false;
+        }
+        if let Some(context) = self.get_mut(id) {
+            context.pending_done = true;
+            self.pending += 1;
+        }
+        true
+    }
+
+    /// The guest's `proxy_done`. Says whether the context waited for it.
+    pub(crate) fn end_pending(&mut self, id: u32) -> bool {
+        let waited = self
+            .get_mut(id)
+            .is_some_and(|context| std::mem::take(&mut context.pending_done));
+        self.pending -= usize::from(waited);
+        waited
     }
 
     /// Takes out the contexts that wait for the guest's `proxy_done`.
@@ -161,6 +186,7 @@ impl<S> Contexts<S> {
         let pending = |slot: &mut Option<Context<S>>| slot.take_if(|context| context.pending_done);
         let taken: Vec<_> = self.slots.iter_mut().filter_map(pending).collect();
         self.live -= taken.len();
+        self.pending = 0;
         taken
     }
 

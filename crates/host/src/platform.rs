@@ -91,12 +91,6 @@ pub struct LogRecord<'a> {
     pub message: &'a str,
 }
 
-impl LogRecord<'_> {
-    /// The most bytes of one message of a guest that are logged: 1 MiB. How many are left out is said at the
-    /// end of the message.
-    pub const MAX_MESSAGE: usize = 1 << 20;
-}
-
 impl fmt::Display for LogRecord<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("wasm log")?;

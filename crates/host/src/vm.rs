@@ -324,10 +324,15 @@ impl<S: StreamState> Vm<S> {
         let result = self.callback(Callback::ProxyOnDone, id.0, &[u64::from(id.0)], 1);
         match result {
             Ok(done) if done as u32 == 0 => {
-                if let Some(context) = self.state.contexts.borrow_mut().get_mut(id.0) {
-                    context.pending_done = true;
+                let most = self.state.limits.finishing;
+                if self.state.contexts.borrow_mut().set_pending(id.0, most) {
+                    return Ok(());
                 }
-                Ok(())
+                self.state.log(
+                    LogLevel::Warn,
+                    &format!("a context was deleted before its time: {most} wait for proxy_done already"),
+                );
+                self.delete(id.0)
             }
             Ok(_) => self.delete(id.0),
             Err(failure) => {

@@ -19,7 +19,7 @@ pub struct ChainOptions {
     /// Bytes of the response to a callout, and of one message of a gRPC stream. A larger response counts as none; a larger
     /// message ends the call with gRPC status 13. Default 16 MiB.
     pub callout_response: usize,
-    /// Bytes of messages that wait to be sent on one gRPC stream. A message that is too much for it is refused with
+    /// Bytes of messages that wait to be sent on one gRPC stream, each counting for 64 more. A message that is too much for it is refused with
     /// `INTERNAL_FAILURE`. Default 16 MiB.
     pub grpc_send: usize,
     /// `:scheme` of requests whose URI has none: those of HTTP/1. True for `https`. Default false.

@@ -323,7 +323,11 @@ fn grpc_caller(milliseconds: u32) -> Wat {
 #[test]
 fn a_grpc_call_is_answered_by_a_message_or_a_status() {
     on_each(async |runtime| {
-        let cases: [(fn() -> Result<Response<LocalBoxBody>, BoxError>, &[&str]); 8] = [
+        type Case = (
+            fn() -> Result<Response<LocalBoxBody>, BoxError>,
+            &'static [&'static str],
+        );
+        let cases: [Case; 8] = [
             (
                 || grpc(framed("answer"), &[("grpc-status", "0")]),
                 &["receive", "answer"],
@@ -445,7 +449,7 @@ fn a_grpc_stream_goes_both_ways() {
             Ok(Response::builder().header("i", "1").body(boxed(body))?)
         });
         let mut options = ChainOptions::default();
-        options.grpc_send = 20;
+        options.grpc_send = 80;
         let bench = Bench::with_options(runtime, &streamer(), callouts, options);
         assert_eq!(bench.fetch(get("/")).await.status, 200);
         let expected = [

@@ -2,6 +2,7 @@
 
 mod admin;
 mod attributes;
+mod callouts;
 mod connection;
 mod gate;
 mod headers;

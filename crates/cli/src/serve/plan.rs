@@ -7,9 +7,10 @@ use std::sync::Arc;
 use enginebay::config::model::{Bootstrap, Cluster, Listener, Roots, WasmFilter};
 use enginebay::config::{Process, load_bootstrap};
 use enginebay::{EngineOptions, Engines, FailState, Failure, Plugin};
-use enginebay_http::{ChainOptions, FilterChain};
+use enginebay_http::{ChainOptions, FilterChain, Upstreams};
 
 use super::attributes::{Facts, ServerPlatform};
+use super::callouts::SilentUpstreams;
 use super::routes::Routes;
 use super::stats::Stats;
 use super::upstream::Tls;
@@ -66,12 +67,16 @@ impl Plan {
     ) -> Result<Plan, String> {
         let facts = Arc::new(Facts::new(&bootstrap));
         let clusters = bootstrap.clusters;
+        let names = clusters.iter().map(|cluster| cluster.name.clone());
+        let upstreams = Rc::new(SilentUpstreams(names.collect()));
         let mut listeners = Vec::with_capacity(bootstrap.listeners.len());
         for (at, listener) in bootstrap.listeners.into_iter().enumerate() {
             let mut plugins = Vec::with_capacity(listener.http.filters.len());
             for (number, filter) in listener.http.filters.iter().enumerate() {
-                let plugin = prove(engines, filter, &facts, || stats.vm_created(at, number))
-                    .map_err(|failure| refusal(file, filter, &failure))?;
+                let plugin = prove(engines, filter, &facts, upstreams.clone(), || {
+                    stats.vm_created(at, number)
+                })
+                .map_err(|failure| refusal(file, filter, &failure))?;
                 stats.vm_dropped(at, number);
                 plugins.push(plugin);
             }
@@ -114,10 +119,11 @@ fn prove(
     engines: &Engines,
     filter: &WasmFilter,
     facts: &Arc<Facts>,
+    upstreams: Rc<dyn Upstreams>,
     created: impl FnOnce(),
 ) -> Result<Plugin, Failure> {
     let plugin = Plugin::load(engines, &filter.plugin)?;
-    plugin.start::<()>(Rc::new(ServerPlatform::new(facts.clone())))?;
+    FilterChain::new([plugin.clone()]).start_with(Rc::new(ServerPlatform::new(facts.clone())), upstreams)?;
     created();
     Ok(plugin)
 }

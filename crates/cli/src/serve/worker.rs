@@ -19,6 +19,7 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::attributes::{ListenerAttributes, ServerPlatform};
+use super::callouts::ClusterUpstreams;
 use super::connection::{self, Connection};
 use super::plan::{ListenerPlan, Plan};
 use super::router::Router;
@@ -323,7 +324,10 @@ impl Here {
     ) -> Result<Self, String> {
         let chain = listener
             .chain
-            .start(Rc::new(ServerPlatform::new(task.plan.facts.clone())))
+            .start_with(
+                Rc::new(ServerPlatform::new(task.plan.facts.clone())),
+                Rc::new(ClusterUpstreams(clusters.clone())),
+            )
             .map_err(|failure| format!("worker {}: {failure}", task.index))?;
         let filters = listener.listener.http.filters.len();
         for filter in 0..filters {
@@ -410,6 +414,9 @@ impl Here {
             .map(|contexts| contexts.saturating_sub(1))
             .sum();
         self.stats().wasm_streams.set(streams);
+        let callouts = self.chain.callout_counts().into_iter().sum();
+        self.stats().wasm_callouts.set(callouts);
+        self.stats().wasm_buffered.set(self.chain.buffered_bytes());
     }
 }
 

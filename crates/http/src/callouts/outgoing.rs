@@ -12,6 +12,7 @@ use http_body::Frame;
 use tokio::sync::mpsc;
 
 use super::messages;
+use crate::BoxError;
 
 /// All of a body, with trailers.
 pub(super) struct Whole {
@@ -51,9 +52,14 @@ impl http_body::Body for Whole {
 /// The sending end of a gRPC stream.
 pub(super) struct Outgoing {
     messages: mpsc::UnboundedSender<Item>,
-    /// Bytes that wait to be sent.
+    /// What waits to be sent, see [`cost`].
     waiting: Arc<AtomicUsize>,
     limit: usize,
+}
+
+/// What a waiting message counts for: more than its bytes, so that many small ones have a bound too.
+fn cost(framed: &Bytes) -> usize {
+    framed.len() + 64
 }
 
 enum Item {
@@ -61,7 +67,8 @@ enum Item {
     End,
 }
 
-/// A stream of messages, of which at most `limit` bytes wait to be sent.
+/// A stream of messages, of which at most `limit` bytes wait to be sent, where each message counts for some more than it
+/// has.
 pub(super) fn stream(limit: usize) -> (Outgoing, Messages) {
     let (messages, receiver) = mpsc::unbounded_channel();
     let waiting = Arc::new(AtomicUsize::new(0));
@@ -82,10 +89,10 @@ impl Outgoing {
     pub(super) fn send(&self, message: &Bytes, end: bool) -> Result<(), CalloutError> {
         let framed = messages::frame(message).ok_or(CalloutError::Failed)?;
         // Only this thread adds to it.
-        if self.waiting.load(Relaxed).saturating_add(framed.len()) > self.limit {
+        if self.waiting.load(Relaxed).saturating_add(cost(&framed)) > self.limit {
             return Err(CalloutError::Failed);
         }
-        self.waiting.fetch_add(framed.len(), Relaxed);
+        self.waiting.fetch_add(cost(&framed), Relaxed);
         // Nobody takes it any more where the stream is over.
         let _ = self.messages.send(Item::Message(framed));
         if end {
@@ -108,24 +115,26 @@ pub(super) struct Messages {
 
 impl http_body::Body for Messages {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         task: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if self.ended {
             return Poll::Ready(None);
         }
         match ready!(self.messages.poll_recv(task)) {
             Some(Item::Message(message)) => {
-                self.waiting.fetch_sub(message.len(), Relaxed);
+                self.waiting.fetch_sub(cost(&message), Relaxed);
                 Poll::Ready(Some(Ok(Frame::data(message))))
             }
-            Some(Item::End) | None => {
+            Some(Item::End) => {
                 self.ended = true;
                 Poll::Ready(None)
             }
+            // What was broken off must not look as if it was all there.
+            None => Poll::Ready(Some(Err("the stream was cancelled".into()))),
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use enginebay::abi::{LogLevel, PropertyPath};
+use enginebay::abi::{LogLevel, PropertyPath, Status};
+use enginebay::host::{Shared, VmLimits};
 use enginebay::{LogRecord, Platform, StdPlatform};
 
 use super::Facts;
@@ -41,6 +42,18 @@ impl Platform for ServerPlatform {
 
     fn random(&self, buffer: &mut [u8]) -> bool {
         self.std.random(buffer)
+    }
+
+    fn shared(&self) -> &Shared {
+        self.std.shared()
+    }
+
+    fn limits(&self) -> VmLimits {
+        self.std.limits()
+    }
+
+    fn foreign_function(&self, name: &[u8], arguments: &[u8], results: &mut Vec<u8>) -> Option<Status> {
+        self.std.foreign_function(name, arguments, results)
     }
 
     fn property(&self, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {

@@ -1,17 +1,14 @@
 //! Bodies on their way to and from an upstream.
 
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use enginebay_http::BoxError;
-use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::callout::CalloutBody;
 use super::deadline::{Deadline, Uploaded};
 use super::host::Lease;
 use crate::serve::router::RequestBody;
@@ -21,7 +18,7 @@ pub(super) enum Upload {
     /// Of a client's request.
     Routed(Routed),
     /// Of a plugin's.
-    Callout(CalloutBody),
+    Callout(enginebay_http::Body),
 }
 
 impl Body for Upload {
@@ -108,15 +105,6 @@ pub(in crate::serve) struct UpstreamBody {
     deadline: Deadline,
 }
 
-/// Why a response's body could not be read to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::serve) enum Unread {
-    /// It is larger than it may be.
-    TooLarge,
-    /// The connection or the stream ended before.
-    Broken,
-}
-
 impl UpstreamBody {
     pub(super) fn new(body: Incoming, lease: Lease, deadline: Deadline) -> Self {
         let mut body = UpstreamBody {
@@ -126,39 +114,6 @@ impl UpstreamBody {
         };
         body.release_at_end();
         body
-    }
-
-    /// Reads to the end: at most `limit` bytes, and the trailers.
-    ///
-    /// # Errors
-    /// When there is more or the end does not come. The rest is given up then, as if the body were dropped.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for callouts"))]
-    pub(in crate::serve) async fn read(mut self, limit: usize) -> Result<(Bytes, Option<HeaderMap>), Unread> {
-        let mut whole = Bytes::new();
-        let mut pieces = BytesMut::new();
-        let mut trailers = None;
-        while let Some(frame) = poll_fn(|context| Pin::new(&mut self).poll_frame(context)).await {
-            match frame.map_err(|_| Unread::Broken)?.into_data() {
-                Ok(data) => {
-                    let read = whole.len() + pieces.len();
-                    if data.len() > limit.saturating_sub(read) {
-                        return Err(Unread::TooLarge);
-                    }
-                    // Most come in one piece, which needs no copy.
-                    if read == 0 {
-                        whole = data;
-                    } else {
-                        pieces.extend_from_slice(&std::mem::take(&mut whole));
-                        pieces.extend_from_slice(&data);
-                    }
-                }
-                Err(frame) => trailers = frame.into_trailers().ok(),
-            }
-        }
-        if !pieces.is_empty() {
-            whole = pieces.freeze();
-        }
-        Ok((whole, trailers))
     }
 
     fn release_at_end(&mut self) {

@@ -9,7 +9,6 @@ use enginebay::config::model;
 use http::{Request, Response};
 
 use super::body::{Upload, UpstreamBody};
-use super::callout::CalloutBody;
 use super::deadline::Deadline;
 use super::failure::Failure;
 use super::forward;
@@ -75,12 +74,11 @@ impl Cluster {
     }
 
     /// Its name.
-    pub(super) fn name(&self) -> &str {
+    pub(in crate::serve) fn name(&self) -> &str {
         &self.config.name
     }
 
     /// Whether requests to it go in HTTP/2.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for gRPC callouts"))]
     pub(in crate::serve) fn http2(&self) -> bool {
         self.config.http2
     }
@@ -96,10 +94,9 @@ impl Cluster {
     ///
     /// # Errors
     /// When there is no response.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for callouts"))]
     pub(in crate::serve) async fn send(
         self: &Rc<Self>,
-        request: Request<CalloutBody>,
+        request: Request<enginebay_http::Body>,
     ) -> Result<Response<UpstreamBody>, Failure> {
         let host = self.pick().ok_or(Failure::NoHost)?;
         let request = forward::address(request, None, self.config.http2)?;

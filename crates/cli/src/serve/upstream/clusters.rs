@@ -32,7 +32,6 @@ impl Clusters {
     }
 
     /// By name, which takes a look-up in a hash table: for what a plugin names at run time.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for callouts"))]
     pub(in crate::serve) fn named(&self, name: &str) -> Option<&Rc<Cluster>> {
         self.get(*self.by_name.get(name)?)
     }

@@ -1,7 +1,6 @@
 //! Forwarding to clusters.
 
 mod body;
-mod callout;
 mod cluster;
 mod clusters;
 mod deadline;
