@@ -13,6 +13,7 @@
 //! | [`pairs`] | the codec for header maps |
 //! | [`property`] | the codec for property paths |
 //! | [`values`] | how property values are written |
+//! | [`attributes`] | Envoy's attributes and their types |
 //! | [`grpc_service`] | where a gRPC callout goes |
 //!
 //! The tables follow the Proxy-Wasm specification for names and contracts. Where Envoy links
@@ -36,6 +37,7 @@
 #[macro_use]
 mod macros;
 
+pub mod attributes;
 pub mod callbacks;
 pub mod enums;
 pub mod filter;
@@ -51,6 +53,7 @@ pub mod wasi;
 #[cfg(test)]
 mod table_tests;
 
+pub use attributes::{AttributeType, attribute_type};
 pub use callbacks::{Callback, Integration, Shape};
 pub use enums::{
     BufferType, GrpcStatus, LogLevel, MapType, MetricType, PeerType, Status, StreamType, UnknownValue,

@@ -17,6 +17,7 @@ mod contexts;
 mod failure;
 mod headers;
 mod hostcalls;
+mod joined;
 mod limits;
 mod log_budget;
 mod platform;

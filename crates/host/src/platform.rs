@@ -68,7 +68,7 @@ pub trait Platform {
     }
 
     /// Writes the value of a property of the host itself, such as `node.id`, to `out`, which is empty, or says
-    /// that there is none.
+    /// that there is none. Asked last, and without `xds` in front: `xds.node` is `node`.
     fn property(&self, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {
         let _ = (path, out);
         false

@@ -26,6 +26,7 @@
 
 #![forbid(unsafe_code)]
 
+mod attributes;
 mod background;
 mod body;
 mod bridge;
@@ -45,11 +46,12 @@ mod reply;
 mod state;
 mod workers;
 
+pub use attributes::{Attributes, StreamAttributes, StreamView};
 pub use body::{Body, BoxError};
 pub use bridge::{WasmLayer, WasmService};
 pub use callouts::{LocalBoxBody, UpstreamFuture, Upstreams};
 pub use chain::{FilterChain, LocalChain};
-pub use connection::{ConnectionInfo, ResponseDetails};
+pub use connection::{ConnectionInfo, ConnectionState, ResponseDetails};
 pub use local::{LocalLayer, LocalService};
 pub use local_body::LocalBody;
 pub use options::ChainOptions;

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use enginebay::config::model::{Bootstrap, Cluster, Listener, Roots, WasmFilter};
 use enginebay::config::{Process, load_bootstrap};
-use enginebay::{EngineOptions, Engines, FailState, Failure, Plugin, StdPlatform};
+use enginebay::{EngineOptions, Engines, FailState, Failure, Plugin};
 use enginebay_http::{ChainOptions, FilterChain, Upstreams};
 
+use super::attributes::{Facts, ServerPlatform};
 use super::callouts::SilentUpstreams;
 use super::routes::Routes;
 use super::stats::Stats;
@@ -16,6 +17,7 @@ use super::upstream::Tls;
 
 /// Shared by all threads.
 pub(super) struct Plan {
+    pub(super) facts: Arc<Facts>,
     pub(super) listeners: Vec<ListenerPlan>,
     pub(super) clusters: Vec<ClusterPlan>,
 }
@@ -63,6 +65,7 @@ impl Plan {
         engines: &Engines,
         stats: &Stats,
     ) -> Result<Plan, String> {
+        let facts = Arc::new(Facts::new(&bootstrap));
         let clusters = bootstrap.clusters;
         let names = clusters.iter().map(|cluster| cluster.name.clone());
         let upstreams = Rc::new(SilentUpstreams(names.collect()));
@@ -70,7 +73,7 @@ impl Plan {
         for (at, listener) in bootstrap.listeners.into_iter().enumerate() {
             let mut proved = Vec::with_capacity(plugins(&listener).count());
             for (number, filter) in plugins(&listener).enumerate() {
-                let plugin = prove(engines, filter, upstreams.clone(), || {
+                let plugin = prove(engines, filter, &facts, upstreams.clone(), || {
                     stats.vm_created(at, number)
                 })
                 .map_err(|failure| refusal(file, filter, &failure))?;
@@ -93,7 +96,11 @@ impl Plan {
             Ok(ClusterPlan { cluster, tls })
         });
         let clusters = clusters.collect::<Result<_, String>>()?;
-        Ok(Plan { listeners, clusters })
+        Ok(Plan {
+            facts,
+            listeners,
+            clusters,
+        })
     }
 }
 
@@ -119,11 +126,12 @@ pub(super) fn plugins(listener: &Listener) -> impl Iterator<Item = &WasmFilter> 
 fn prove(
     engines: &Engines,
     filter: &WasmFilter,
+    facts: &Arc<Facts>,
     upstreams: Rc<dyn Upstreams>,
     created: impl FnOnce(),
 ) -> Result<Plugin, Failure> {
     let plugin = Plugin::load(engines, &filter.plugin)?;
-    FilterChain::new([plugin.clone()]).start_with(Rc::new(StdPlatform), upstreams)?;
+    FilterChain::new([plugin.clone()]).start_with(Rc::new(ServerPlatform::new(facts.clone())), upstreams)?;
     created();
     Ok(plugin)
 }

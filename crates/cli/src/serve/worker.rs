@@ -10,15 +10,15 @@ use std::task::Poll;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use enginebay::StdPlatform;
 use enginebay::config::model::Codec;
-use enginebay_http::{LocalChain, LocalService};
+use enginebay_http::{Attributes, LocalChain, LocalService};
 use http::HeaderValue;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use super::attributes::{ListenerAttributes, ServerPlatform};
 use super::callouts::ClusterUpstreams;
 use super::connection::{self, Connection};
 use super::plan::{self, ListenerPlan, Plan};
@@ -310,6 +310,7 @@ pub(super) struct Here {
     server_name: HeaderValue,
     chain: LocalChain,
     service: LocalService<Router>,
+    attributes: Arc<dyn Attributes + Send + Sync>,
     /// By plugin, whether its VM has failed.
     crashed: RefCell<Vec<bool>>,
 }
@@ -323,7 +324,10 @@ impl Here {
     ) -> Result<Self, String> {
         let chain = listener
             .chain
-            .start_with(Rc::new(StdPlatform), Rc::new(ClusterUpstreams(clusters.clone())))
+            .start_with(
+                Rc::new(ServerPlatform::new(task.plan.facts.clone())),
+                Rc::new(ClusterUpstreams(clusters.clone())),
+            )
             .map_err(|failure| format!("worker {}: {failure}", task.index))?;
         let filters = plan::plugins(&listener.listener).count();
         for filter in 0..filters {
@@ -341,6 +345,7 @@ impl Here {
                 .and_then(|name| HeaderValue::from_str(name).ok())
                 .unwrap_or(const { HeaderValue::from_static("enginebay") }),
             service: chain.service(router),
+            attributes: Arc::new(ListenerAttributes::new(task.plan.clone(), index)),
             chain,
             crashed: RefCell::new(vec![false; filters]),
         })
@@ -375,6 +380,11 @@ impl Here {
 
     pub(super) fn service(&self) -> LocalService<Router> {
         self.service.clone()
+    }
+
+    /// What plugins can learn of all requests here.
+    pub(super) fn attributes(&self) -> Arc<dyn Attributes + Send + Sync> {
+        self.attributes.clone()
     }
 
     fn admit(&self) -> bool {

@@ -12,6 +12,7 @@ mod config;
 mod failing_plugins;
 mod grpc_server;
 mod pausing;
+mod properties;
 mod requests;
 #[path = "../common/runtimes.rs"]
 mod runtimes;

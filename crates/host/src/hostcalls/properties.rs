@@ -41,7 +41,7 @@ fn lookup<S: StreamState>(state: &VmState<S>, path: PropertyPath<'_>, out: &mut 
     state
         .with_stream(|stream| stream.property(path, out))
         .unwrap_or(false)
-        || state.platform.property(path, out)
+        || state.platform.property(path.without_xds(), out)
 }
 
 #[inline]
