@@ -14,6 +14,7 @@
 mod body;
 mod contexts;
 mod failure;
+mod foreign;
 mod headers;
 mod hostcalls;
 mod platform;
@@ -24,9 +25,11 @@ mod stream;
 mod vm;
 
 pub use body::Body;
+pub use contexts::{MAX_DECLARED_NAME, MAX_DECLARED_PROPERTIES};
 pub use enginebay_abi as abi;
 pub use enginebay_engine as engine;
 pub use failure::{FailState, Failure};
+pub use foreign::{ForeignCall, ForeignData, ForeignFunction, ForeignFunctions, ForeignHost};
 pub use headers::{HeaderError, HeaderMap};
 pub use platform::{LogRecord, Platform};
 pub use program::{LoadOptions, Program};
