@@ -13,6 +13,7 @@
 //! | [`pairs`] | the codec for header maps |
 //! | [`property`] | the codec for property paths |
 //! | [`values`] | how property values are written |
+//! | [`attributes`] | Envoy's attributes and their types |
 //!
 //! The tables follow the Proxy-Wasm specification for names and contracts. Where Envoy links
 //! something else than the specification says, the tables follow Envoy, because that is what
@@ -35,6 +36,7 @@
 #[macro_use]
 mod macros;
 
+pub mod attributes;
 pub mod callbacks;
 pub mod enums;
 pub mod filter;
@@ -49,6 +51,7 @@ pub mod wasi;
 #[cfg(test)]
 mod table_tests;
 
+pub use attributes::{AttributeType, attribute_type};
 pub use callbacks::{Callback, Integration, Shape};
 pub use enums::{
     BufferType, GrpcStatus, LogLevel, MapType, MetricType, PeerType, Status, StreamType, UnknownValue,
