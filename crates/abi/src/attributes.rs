@@ -189,7 +189,10 @@ mod tests {
     fn entries_have_the_type_of_their_map() {
         assert_eq!(of(&["request", "headers", "x"]), Some(AttributeType::String));
         assert_eq!(of(&["filter_state", "x"]), Some(AttributeType::Bytes));
-        assert_eq!(of(&["metadata", "filter_metadata", "x"]), Some(AttributeType::Message));
+        assert_eq!(
+            of(&["metadata", "filter_metadata", "x"]),
+            Some(AttributeType::Message)
+        );
         assert_eq!(of(&["request", "headers", "x", "y"]), None);
         assert_eq!(of(&["request", "path", "x"]), None);
         assert_eq!(of(&["request", "none"]), None);

@@ -56,3 +56,61 @@ pub(crate) fn uncompress(call: &mut ForeignCall<'_>, max: usize) -> Status {
 fn done(total: u64) -> usize {
     usize::try_from(total).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::Vm;
+
+    #[test]
+    fn what_is_compressed_comes_back() {
+        let mut vm = Vm::default();
+        for text in [&b""[..], b"x", &[7; 1 << 20]] {
+            let small = vm.call("compress", text).unwrap();
+            assert!(small.len() < text.len().max(20));
+            assert_eq!(vm.call("uncompress", &small).unwrap(), text);
+        }
+    }
+
+    /// Made with Python's `zlib.compress(b"hello")`.
+    #[test]
+    fn a_stream_of_zlib_itself() {
+        let mut vm = Vm::default();
+        let stream = b"\x78\x9c\xcb\x48\xcd\xc9\xc9\x07\x00\x06\x2c\x02\x15";
+        assert_eq!(vm.call("uncompress", stream).unwrap(), b"hello");
+        let more = [&stream[..], b"what follows"].concat();
+        assert_eq!(vm.call("uncompress", more).unwrap(), b"hello");
+        for bad in [
+            &stream[..5],
+            &stream[..12],
+            b"",
+            b"hello",
+            &[&stream[..9], b"\0\0\0\0"].concat(),
+        ] {
+            assert_eq!(vm.call("uncompress", bad), Err(Status::SerializationFailure));
+        }
+    }
+
+    #[test]
+    fn a_bomb_does_not_go_off() {
+        let mut vm = Vm::default();
+        vm.limits.uncompressed_bytes = 1 << 20;
+        let fits = vm.call("compress", vec![0; 1 << 20]).unwrap();
+        assert_eq!(vm.call("uncompress", fits).unwrap().len(), 1 << 20);
+        let bomb = vm.call("compress", vec![0; (1 << 20) + 1]).unwrap();
+        assert_eq!(vm.call("uncompress", bomb), Err(Status::InternalFailure));
+        assert_eq!(vm.logged().len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_stream_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let mut vm = Vm::default();
+            let _ = vm.call("uncompress", &bytes);
+            let small = vm.call("compress", &bytes).unwrap();
+            prop_assert_eq!(vm.call("uncompress", small).unwrap(), bytes);
+        }
+    }
+}

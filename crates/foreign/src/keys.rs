@@ -97,9 +97,21 @@ impl PrivateKey {
     fn of_older_pem(pem: &str) -> Option<PrivateKey> {
         let rsa = RsaPrivateKey::from_pkcs1_pem(pem).ok();
         rsa.map(|key| PrivateKey::Rsa(Box::new(key)))
-            .or_else(|| p256::SecretKey::from_sec1_pem(pem).ok().map(|key| PrivateKey::P256(key.into())))
-            .or_else(|| p384::SecretKey::from_sec1_pem(pem).ok().map(|key| PrivateKey::P384(key.into())))
-            .or_else(|| p521::SecretKey::from_sec1_pem(pem).ok().map(|key| PrivateKey::P521(key.into())))
+            .or_else(|| {
+                p256::SecretKey::from_sec1_pem(pem)
+                    .ok()
+                    .map(|key| PrivateKey::P256(key.into()))
+            })
+            .or_else(|| {
+                p384::SecretKey::from_sec1_pem(pem)
+                    .ok()
+                    .map(|key| PrivateKey::P384(key.into()))
+            })
+            .or_else(|| {
+                p521::SecretKey::from_sec1_pem(pem)
+                    .ok()
+                    .map(|key| PrivateKey::P521(key.into()))
+            })
     }
 
     pub(crate) fn sign(&self, hash: &Hash, text: &[u8]) -> Option<Vec<u8>> {

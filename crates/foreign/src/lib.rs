@@ -41,6 +41,8 @@ mod signature;
 mod stream;
 
 #[cfg(test)]
+mod signature_tests;
+#[cfg(test)]
 mod testing;
 
 use std::sync::OnceLock;
@@ -55,7 +57,8 @@ pub struct Limits {
     pub uncompressed_bytes: usize,
     /// Expressions of one VM; for more the plugin gets `INTERNAL_FAILURE`. Default 1,024.
     pub expressions: usize,
-    /// Bytes of one expression; a longer one is `BAD_ARGUMENT`. Default 8 KiB.
+    /// Bytes of one expression; a longer one is `BAD_ARGUMENT`. Default 4 KiB. While it is read, one may take 256 bytes of the
+    /// stack for each of its own: think of that before you raise it.
     pub expression_bytes: usize,
     /// Steps of one evaluation, about one for each operation and for each 16 bytes that it looks at; one that takes more
     /// ends with `INTERNAL_FAILURE`. Default 1,000,000.
@@ -70,7 +73,7 @@ impl Default for Limits {
         Limits {
             uncompressed_bytes: ForeignFunctions::MAX_RESULTS,
             expressions: 1 << 10,
-            expression_bytes: 8 << 10,
+            expression_bytes: 4 << 10,
             expression_steps: 1_000_000,
             expression_memory: 16 << 20,
         }
@@ -97,8 +100,12 @@ pub fn envoy_with(limits: Limits) -> ForeignFunctions {
         .with("clear_route_cache", stream::clear_route_cache);
     #[cfg(feature = "cel")]
     let functions = functions
-        .with("expr_create", move |call: &mut ForeignCall<'_>| expr::create(call, &limits))
-        .with("expr_evaluate", move |call: &mut ForeignCall<'_>| expr::evaluate(call, &limits))
+        .with("expr_create", move |call: &mut ForeignCall<'_>| {
+            expr::create(call, &limits)
+        })
+        .with("expr_evaluate", move |call: &mut ForeignCall<'_>| {
+            expr::evaluate(call, &limits)
+        })
         .with("expr_delete", expr::delete);
     functions
 }

@@ -61,3 +61,66 @@ fn span(span: messages::LifeSpan) -> LifeSpan {
         messages::LifeSpan::DownstreamConnection => LifeSpan::DownstreamConnection,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Vm;
+
+    #[test]
+    fn filter_state_reaches_the_stream() {
+        let mut vm = Vm::default();
+        let mut args = SetEnvoyFilterStateArguments {
+            path: "key".to_owned(),
+            value: "value".to_owned(),
+            span: 0,
+        };
+        // An unknown span is the first.
+        for (number, span) in [
+            (0, LifeSpan::FilterChain),
+            (1, LifeSpan::DownstreamRequest),
+            (2, LifeSpan::DownstreamConnection),
+            (9, LifeSpan::FilterChain),
+        ] {
+            args.span = number;
+            assert_eq!(
+                vm.call("set_envoy_filter_state", args.encode_to_vec()),
+                Ok(Vec::new())
+            );
+            assert_eq!(vm.states(), [("key".to_owned(), "value".to_owned(), span)]);
+        }
+        assert_eq!(
+            vm.call("set_envoy_filter_state", b"\x0a"),
+            Err(Status::BadArgument)
+        );
+        // Text that is no UTF-8.
+        assert_eq!(
+            vm.call("set_envoy_filter_state", b"\x0a\x01\xff"),
+            Err(Status::BadArgument)
+        );
+    }
+
+    #[test]
+    fn a_property_is_declared_once() {
+        let mut vm = Vm::default();
+        // As another encoder writes it: name "p", readonly, type String, span DownstreamRequest.
+        let args = b"\x0a\x01p\x10\x01\x18\x01\x28\x01";
+        assert_eq!(vm.call("declare_property", args), Ok(Vec::new()));
+        let declared = PropertyDeclaration {
+            read_only: true,
+            span: LifeSpan::DownstreamRequest,
+        };
+        assert_eq!(vm.declared("p"), Some(declared));
+        assert_eq!(vm.call("declare_property", args), Err(Status::BadArgument));
+        assert_eq!(vm.call("declare_property", b"\x0a\x01q"), Ok(Vec::new()));
+        assert_eq!(vm.declared("q"), Some(PropertyDeclaration::default()));
+        assert_eq!(vm.call("declare_property", b"\x0a"), Err(Status::BadArgument));
+    }
+
+    #[test]
+    fn clearing_the_route_cache_is_always_ok() {
+        let mut vm = Vm::default();
+        assert_eq!(vm.call("clear_route_cache", b"whatever"), Ok(Vec::new()));
+        assert_eq!(vm.asked(), ["clear"]);
+    }
+}

@@ -113,6 +113,11 @@ impl ForeignFunctions {
         self.functions.keys().map(String::as_str)
     }
 
+    /// The function of this name.
+    pub fn function(&self, name: &str) -> Option<&dyn ForeignFunction> {
+        self.get(name.as_bytes())
+    }
+
     pub(crate) fn get(&self, name: &[u8]) -> Option<&dyn ForeignFunction> {
         let name = std::str::from_utf8(name).ok()?;
         self.functions.get(name).map(|function| &**function)

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use enginebay_abi::property::PropertyPath;
 use enginebay_abi::LogLevel;
+use enginebay_abi::property::PropertyPath;
 
 use crate::{ContextId, ForeignFunctions, Shared, Waker};
 

@@ -19,6 +19,11 @@ use crate::{FailState, Failure, Platform, PluginConfig, Program, StreamState, Vm
 pub struct ContextId(pub(crate) u32);
 
 impl ContextId {
+    /// An id that no VM gave, for tests of what works with ids.
+    pub fn for_tests(id: u32) -> Self {
+        ContextId(id)
+    }
+
     /// The number itself.
     pub fn get(self) -> u32 {
         self.0
@@ -313,7 +318,13 @@ impl<S: StreamState> Vm<S> {
         arguments: &[u8],
     ) -> Result<(), Failure> {
         self.check()?;
-        if self.state.program.exports.callback(Callback::ProxyOnForeignFunction).is_none() {
+        if self
+            .state
+            .program
+            .exports
+            .callback(Callback::ProxyOnForeignFunction)
+            .is_none()
+        {
             return Ok(());
         }
         let args = [u64::from(root.0), u64::from(function_id), arguments.len() as u64];

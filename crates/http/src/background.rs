@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use enginebay::abi::property::PropertyPath;
 use enginebay::abi::LogLevel;
+use enginebay::abi::property::PropertyPath;
 use enginebay::host::{Shared, Waker};
 use enginebay::{ContextId, ForeignFunctions, LogRecord, Platform};
 use tokio::sync::Notify;

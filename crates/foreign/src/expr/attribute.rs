@@ -18,6 +18,14 @@ pub(crate) struct Attribute {
     ty: Option<AttributeType>,
 }
 
+impl Attribute {
+    /// Whether it is known to be one of which fields can be asked for.
+    pub(crate) fn is_map(&self) -> bool {
+        use AttributeType::{BytesMap, Object, StringMap};
+        matches!(self.ty, Some(Object | StringMap | BytesMap))
+    }
+}
+
 /// What asking for a property costs, in steps.
 const LOOKUP: u64 = 16;
 
@@ -116,7 +124,8 @@ impl Evaluator<'_, '_> {
         let entries = pairs::decode(&value).map_err(|error| Error::new(error.to_string()))?;
         let mut map = Vec::new();
         for (key, value) in entries {
-            self.budget.make(2 * size_of::<Value>() + key.len() + value.len())?;
+            self.budget
+                .make(2 * size_of::<Value>() + key.len() + value.len())?;
             map.push((Value::string(key), of_entry(value)));
         }
         Ok(Value::Map(Rc::new(map)))

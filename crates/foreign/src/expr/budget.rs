@@ -35,9 +35,4 @@ impl Budget {
         self.memory = self.memory.checked_sub(bytes).ok_or(Error::Exhausted)?;
         Ok(())
     }
-
-    /// How many bytes of memory are left.
-    pub(crate) fn memory(&self) -> usize {
-        self.memory
-    }
 }

@@ -12,6 +12,11 @@ use super::value::{TYPES, Value};
 /// How deep expressions may be nested. A chain of `+` counts as well; one of `&&` or `||` only with its logarithm.
 pub(crate) const MAX_DEPTH: u16 = 96;
 
+/// How many of `-` and `!`, and of `?`, there may be in an expression, its texts among it. The parser counts how deep
+/// parentheses and the like are nested, but not these, of which each may take some of the stack.
+const MAX_SIGNS: usize = 512;
+const MAX_CHOICES: usize = 128;
+
 /// A part of an expression.
 #[derive(Debug)]
 pub(crate) enum Node {
@@ -38,6 +43,12 @@ pub(crate) enum Node {
 /// Reads an expression.
 pub(crate) fn compile(text: &[u8]) -> Result<Node, String> {
     let text = std::str::from_utf8(text).map_err(|_| "it is no UTF-8".to_owned())?;
+    let count = |of: &[u8]| text.bytes().filter(|byte| of.contains(byte)).count();
+    if count(b"-!") > MAX_SIGNS || count(b"?") > MAX_CHOICES {
+        return Err(format!(
+            "it has more than {MAX_SIGNS} of - and !, or {MAX_CHOICES} of ?"
+        ));
+    }
     let parser = PrattParser::new()
         .max_recursion_depth(MAX_DEPTH)
         .error_reporting_limit(1);
@@ -74,7 +85,10 @@ impl Compiler {
     }
 
     fn nodes(&mut self, expressions: &[Expression]) -> Result<Vec<Node>, String> {
-        expressions.iter().map(|expression| self.node(expression)).collect()
+        expressions
+            .iter()
+            .map(|expression| self.node(expression))
+            .collect()
     }
 
     fn kind(&mut self, expr: &Expr) -> Result<Node, String> {
@@ -126,7 +140,9 @@ impl Compiler {
     fn call(&mut self, call: &CallExpr) -> Result<Node, String> {
         let name = call.func_name.as_str();
         match (name, call.args.as_slice()) {
-            (operators::LOGICAL_AND, [a, b]) => return Ok(Node::And(Box::new([self.node(a)?, self.node(b)?]))),
+            (operators::LOGICAL_AND, [a, b]) => {
+                return Ok(Node::And(Box::new([self.node(a)?, self.node(b)?])));
+            }
             (operators::LOGICAL_OR, [a, b]) => return Ok(Node::Or(Box::new([self.node(a)?, self.node(b)?]))),
             (operators::CONDITIONAL, [condition, a, b]) => {
                 let parts = [self.node(condition)?, self.node(a)?, self.node(b)?];
@@ -204,11 +220,18 @@ fn value(literal: &LiteralValue) -> Value {
 /// The types whose names have dots.
 fn type_name(expr: &Expr) -> Option<&'static str> {
     let Expr::Select(last) = expr else { return None };
-    let Expr::Select(middle) = &last.operand.expr else { return None };
-    let Expr::Ident(first) = &middle.operand.expr else { return None };
+    let Expr::Select(middle) = &last.operand.expr else {
+        return None;
+    };
+    let Expr::Ident(first) = &middle.operand.expr else {
+        return None;
+    };
     let is_type = |ty: &&&str| {
         let mut parts = ty.split('.');
-        !last.test && parts.next() == Some(first) && parts.next() == Some(&middle.field) && parts.next() == Some(&last.field)
+        !last.test
+            && parts.next() == Some(first)
+            && parts.next() == Some(&middle.field)
+            && parts.next() == Some(&last.field)
     };
     TYPES.iter().find(is_type).copied()
 }

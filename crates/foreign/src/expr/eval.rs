@@ -154,6 +154,7 @@ impl Evaluator<'_, '_> {
 
     /// The bytes of a value.
     fn write(&mut self, value: &Value) -> Result<Option<Vec<u8>>, Error> {
+        self.budget.steps(1)?;
         let scalar = match value {
             Value::Null | Value::Type(_) => return Ok(None),
             Value::Attribute(attribute) => return self.bytes(attribute).map(Some),

@@ -115,7 +115,7 @@ const FUNCTIONS: [(&str, Style, usize, usize, Function); 40] = {
 };
 
 /// What it costs to get a pattern ready, in steps; and the most memory that it may take.
-const PATTERN: u64 = 5_000;
+const PATTERN: u64 = 20_000;
 const PATTERN_MEMORY: usize = 1 << 20;
 
 impl Function {
@@ -148,7 +148,12 @@ impl Evaluator<'_, '_> {
     pub(crate) fn function(&mut self, function: Function, args: &[Node]) -> Result<Value, Error> {
         match args {
             [a] => {
-                let a = self.settled(a)?;
+                let a = match (function, self.eval(a)?) {
+                    // Which needs no more than its name.
+                    (Function::Type, Value::Attribute(of)) if of.is_map() => return Ok(Value::Type("map")),
+                    (_, Value::Attribute(of)) => self.whole(&of)?,
+                    (_, a) => a,
+                };
                 self.of_one(function, a)
             }
             [a, b] => {
@@ -169,7 +174,8 @@ impl Evaluator<'_, '_> {
 
     fn of_two(&mut self, function: Function, a: Value, b: Value) -> Result<Value, Error> {
         use Function as F;
-        let compared = |order: Option<Ordering>, fits: fn(Ordering) -> bool| Value::Bool(order.is_some_and(fits));
+        let compared =
+            |order: Option<Ordering>, fits: fn(Ordering) -> bool| Value::Bool(order.is_some_and(fits));
         Ok(match function {
             F::Eq => Value::Bool(equal(&a, &b, &mut self.budget)?),
             F::Ne => Value::Bool(!equal(&a, &b, &mut self.budget)?),
@@ -204,7 +210,8 @@ impl Evaluator<'_, '_> {
             Function::Matches => self.matches(text, part)?,
             _ => {
                 // At worst, each byte of one with each of the other.
-                self.budget.look(text.len().saturating_mul(part.len().min(256)) / 16)?;
+                self.budget
+                    .look(text.len().saturating_mul(part.len().min(256)) / 16)?;
                 part.is_empty() || text.windows(part.len()).any(|window| window == &**part)
             }
         };
@@ -225,15 +232,21 @@ impl Evaluator<'_, '_> {
 
     fn of_one(&mut self, function: Function, a: Value) -> Result<Value, Error> {
         use Function as F;
-        let none = |a: &Value| Error::new(format!("no matching overload: {}({})", function.name(), a.type_name()));
+        let none = |a: &Value| {
+            Error::new(format!(
+                "no matching overload: {}({})",
+                function.name(),
+                a.type_name()
+            ))
+        };
         Ok(match (function, &a) {
             (F::Not, Value::Bool(a)) => Value::Bool(!a),
             (F::Neg, a) => negated(a)?,
             (F::Size, Value::String(text)) => {
                 self.budget.look(text.len())?;
-                let points = text.utf8_chunks().map(|chunk| {
-                    chunk.valid().chars().count() + usize::from(!chunk.invalid().is_empty())
-                });
+                let points = text
+                    .utf8_chunks()
+                    .map(|chunk| chunk.valid().chars().count() + usize::from(!chunk.invalid().is_empty()));
                 Value::Int(points.sum::<usize>() as i64)
             }
             (F::Size, Value::Bytes(bytes)) => Value::Int(bytes.len() as i64),

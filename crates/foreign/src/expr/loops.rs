@@ -110,7 +110,10 @@ impl Evaluator<'_, '_> {
                 Rc::make_mut(&mut list).push(element);
                 Ok(Value::List(list))
             }
-            other => Err(Error::new(format!("no matching overload: {} + list", other.type_name()))),
+            other => Err(Error::new(format!(
+                "no matching overload: {} + list",
+                other.type_name()
+            ))),
         }
     }
 

@@ -109,7 +109,10 @@ pub(crate) fn evaluate(call: &mut ForeignCall<'_>, limits: &Limits) -> Status {
             Status::InternalFailure
         }
         Err(Error::Exhausted) => {
-            call.log(LogLevel::Warn, "expr_evaluate: the expression takes too much time or memory");
+            call.log(
+                LogLevel::Warn,
+                "expr_evaluate: the expression takes too much time or memory",
+            );
             Status::InternalFailure
         }
     }

@@ -130,6 +130,9 @@ pub(crate) fn negated(a: &Value) -> Result<Value, Error> {
             negated.map(Value::Int)
         }
         Value::Double(a) => Ok(Value::Double(-a)),
-        other => Err(Error::new(format!("no matching overload: -{}", other.type_name()))),
+        other => Err(Error::new(format!(
+            "no matching overload: -{}",
+            other.type_name()
+        ))),
     }
 }

@@ -238,7 +238,14 @@ mod tests {
             assert_eq!(write_timestamp(nanos), text);
         }
         assert_eq!(read_timestamp("1970-01-01T01:00:00+01:00"), Some(0));
-        for text in ["", "1970-01-01", "1970-02-30T00:00:00Z", "1970-01-01T00:00:00", "1970-13-01T00:00:00Z", "é"] {
+        for text in [
+            "",
+            "1970-01-01",
+            "1970-02-30T00:00:00Z",
+            "1970-01-01T00:00:00",
+            "1970-13-01T00:00:00Z",
+            "é",
+        ] {
             assert_eq!(read_timestamp(text), None, "{text}");
         }
     }
@@ -247,17 +254,35 @@ mod tests {
     fn a_day_is_where_it_is_on_the_calendar() {
         // A Saturday, the last day of a leap year.
         let at = Civil::new(read_timestamp("2016-12-31T23:59:58Z").unwrap(), 0);
-        assert_eq!((at.day_of_week, at.day_of_year, at.month, at.day), (6, 365, 12, 31));
+        assert_eq!(
+            (at.day_of_week, at.day_of_year, at.month, at.day),
+            (6, 365, 12, 31)
+        );
         let at = Civil::new(read_timestamp("2016-12-31T23:59:58Z").unwrap(), 3_600);
         assert_eq!((at.year, at.day_of_year, at.hour), (2017, 0, 0));
     }
 
     #[test]
     fn durations_are_read_and_written() {
-        for (text, written) in [("1h30m", "5400s"), ("-1.5s", "-1.5s"), ("3ms2us1ns", "0.003002001s"), ("0", "0s")] {
+        for (text, written) in [
+            ("1h30m", "5400s"),
+            ("-1.5s", "-1.5s"),
+            ("3ms2us1ns", "0.003002001s"),
+            ("0", "0s"),
+        ] {
             assert_eq!(write_duration(read_duration(text).unwrap()), written);
         }
-        for text in ["", "-", "1", "1x", "s", ".s", "1.2.3s", "1s ", "9999999999999999999s"] {
+        for text in [
+            "",
+            "-",
+            "1",
+            "1x",
+            "s",
+            ".s",
+            "1.2.3s",
+            "1s ",
+            "9999999999999999999s",
+        ] {
             assert_eq!(read_duration(text), None, "{text}");
         }
     }

@@ -67,7 +67,10 @@ pub(super) fn set_property<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> 
 /// What the plugin declared of a property.
 fn declaration<S: StreamState>(state: &VmState<S>, path: PropertyPath<'_>) -> PropertyDeclaration {
     let contexts = state.contexts.borrow();
-    match contexts.get(contexts.root_of(state.context())).map(|context| &context.kind) {
+    match contexts
+        .get(contexts.root_of(state.context()))
+        .map(|context| &context.kind)
+    {
         Some(Kind::Root(root)) => root.declarations.get(path).cloned().unwrap_or_default(),
         _ => PropertyDeclaration::default(),
     }
