@@ -57,8 +57,7 @@ pub struct Limits {
     pub uncompressed_bytes: usize,
     /// Expressions of one VM; for more the plugin gets `INTERNAL_FAILURE`. Default 1,024.
     pub expressions: usize,
-    /// Bytes of one expression; a longer one is `BAD_ARGUMENT`. Default 4 KiB. While it is read, one may take 256 bytes of the
-    /// stack for each of its own: think of that before you raise it.
+    /// Bytes of one expression; a longer one is `BAD_ARGUMENT`, and so is one with very many operators. Default 4 KiB.
     pub expression_bytes: usize,
     /// Steps of one evaluation, about one for each operation and for each 16 bytes that it looks at; one that takes more
     /// ends with `INTERNAL_FAILURE`. Default 1,000,000.

@@ -12,10 +12,12 @@ use super::value::{TYPES, Value};
 /// How deep expressions may be nested. A chain of `+` counts as well; one of `&&` or `||` only with its logarithm.
 pub(crate) const MAX_DEPTH: u16 = 96;
 
-/// How many of `-` and `!`, and of `?`, there may be in an expression, its texts among it. The parser counts how deep
-/// parentheses and the like are nested, but not these, of which each may take some of the stack.
+/// How many of `-` and `!`, of `?`, and of all marks with which parts can be nested, there may be in an expression, its
+/// texts among it. The parser counts how deep parentheses are nested, but not what is nested in chains, of which each
+/// link may take up to 1 KiB of the stack.
 const MAX_SIGNS: usize = 512;
 const MAX_CHOICES: usize = 128;
+const MAX_MARKS: usize = 800;
 
 /// A part of an expression.
 #[derive(Debug)]
@@ -44,10 +46,8 @@ pub(crate) enum Node {
 pub(crate) fn compile(text: &[u8]) -> Result<Node, String> {
     let text = std::str::from_utf8(text).map_err(|_| "it is no UTF-8".to_owned())?;
     let count = |of: &[u8]| text.bytes().filter(|byte| of.contains(byte)).count();
-    if count(b"-!") > MAX_SIGNS || count(b"?") > MAX_CHOICES {
-        return Err(format!(
-            "it has more than {MAX_SIGNS} of - and !, or {MAX_CHOICES} of ?"
-        ));
+    if count(b"-!") > MAX_SIGNS || count(b"?") > MAX_CHOICES || count(b".([+*/%<>=-!") > MAX_MARKS {
+        return Err("it has too many parts".to_owned());
     }
     let parser = PrattParser::new()
         .max_recursion_depth(MAX_DEPTH)
