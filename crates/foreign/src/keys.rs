@@ -26,16 +26,14 @@ pub(crate) enum PrivateKey {
     P521(p521::ecdsa::SigningKey),
 }
 
-/// One of the two forms of a key. Both, or neither, is no key.
-enum Form<'a> {
+/// One of the two forms of a key.
+pub(crate) enum Form<'a> {
     Der(&'a [u8]),
     Pem(&'a str),
 }
 
-fn form<'a>(der: &'a [u8], pem: &'a str) -> Option<Form<'a>> {
-    if der.len() > MAX_KEY || pem.len() > MAX_KEY {
-        return None;
-    }
+/// The form that is there; both, or neither, is none.
+pub(crate) fn form<'a>(der: &'a [u8], pem: &'a str) -> Option<Form<'a>> {
     match (der.is_empty(), pem.is_empty()) {
         (false, true) => Some(Form::Der(der)),
         (true, false) => Some(Form::Pem(pem)),
@@ -43,23 +41,34 @@ fn form<'a>(der: &'a [u8], pem: &'a str) -> Option<Form<'a>> {
     }
 }
 
+impl Form<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Form::Der(der) => der.len(),
+            Form::Pem(pem) => pem.len(),
+        }
+    }
+}
+
 impl PublicKey {
-    pub(crate) fn of(der: &[u8], pem: &str) -> Option<PublicKey> {
+    pub(crate) fn read(form: &Form<'_>) -> Option<PublicKey> {
         fn read<K: DecodePublicKey>(form: &Form<'_>) -> Option<K> {
             match form {
                 Form::Der(der) => K::from_public_key_der(der).ok(),
                 Form::Pem(pem) => K::from_public_key_pem(pem).ok(),
             }
         }
-        let form = form(der, pem)?;
-        read(&form)
+        if form.len() > MAX_KEY {
+            return None;
+        }
+        read(form)
             .map(PublicKey::Rsa)
-            .or_else(|| read::<p256::PublicKey>(&form).map(|key| PublicKey::P256(key.into())))
-            .or_else(|| read::<p384::PublicKey>(&form).map(|key| PublicKey::P384(key.into())))
-            .or_else(|| read::<p521::PublicKey>(&form).map(|key| PublicKey::P521(key.into())))
+            .or_else(|| read::<p256::PublicKey>(form).map(|key| PublicKey::P256(key.into())))
+            .or_else(|| read::<p384::PublicKey>(form).map(|key| PublicKey::P384(key.into())))
+            .or_else(|| read::<p521::PublicKey>(form).map(|key| PublicKey::P521(key.into())))
     }
 
-    pub(crate) fn verify(&self, hash: &Hash, text: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn verify(&self, hash: Hash, text: &[u8], signature: &[u8]) -> bool {
         let digest = hash.digest(text);
         match self {
             PublicKey::Rsa(key) => key.verify(hash.padding(), &digest, signature).is_ok(),
@@ -74,19 +83,21 @@ impl PublicKey {
 }
 
 impl PrivateKey {
-    pub(crate) fn of(der: &[u8], pem: &str) -> Option<PrivateKey> {
+    pub(crate) fn read(form: &Form<'_>) -> Option<PrivateKey> {
         fn read<K: DecodePrivateKey>(form: &Form<'_>) -> Option<K> {
             match form {
                 Form::Der(der) => K::from_pkcs8_der(der).ok(),
                 Form::Pem(pem) => K::from_pkcs8_pem(pem).ok(),
             }
         }
-        let form = form(der, pem)?;
-        let key = read(&form)
+        if form.len() > MAX_KEY {
+            return None;
+        }
+        let key = read(form)
             .map(|key| PrivateKey::Rsa(Box::new(key)))
-            .or_else(|| read::<p256::SecretKey>(&form).map(|key| PrivateKey::P256(key.into())))
-            .or_else(|| read::<p384::SecretKey>(&form).map(|key| PrivateKey::P384(key.into())))
-            .or_else(|| read::<p521::SecretKey>(&form).map(|key| PrivateKey::P521(key.into())));
+            .or_else(|| read::<p256::SecretKey>(form).map(|key| PrivateKey::P256(key.into())))
+            .or_else(|| read::<p384::SecretKey>(form).map(|key| PrivateKey::P384(key.into())))
+            .or_else(|| read::<p521::SecretKey>(form).map(|key| PrivateKey::P521(key.into())));
         match form {
             Form::Pem(pem) => key.or_else(|| PrivateKey::of_older_pem(pem)),
             Form::Der(_) => key,
@@ -114,7 +125,7 @@ impl PrivateKey {
             })
     }
 
-    pub(crate) fn sign(&self, hash: &Hash, text: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn sign(&self, hash: Hash, text: &[u8]) -> Option<Vec<u8>> {
         let digest = hash.digest(text);
         match self {
             PrivateKey::Rsa(key) => key.sign(hash.padding(), &digest).ok(),

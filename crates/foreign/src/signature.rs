@@ -8,22 +8,25 @@ use rsa::pkcs1v15::Pkcs1v15Sign;
 use sha1::Sha1;
 use sha2_11::{Digest, Sha224, Sha256, Sha384, Sha512};
 
-use crate::keys::{PrivateKey, PublicKey};
+use crate::keys::{PrivateKey, PublicKey, form};
 use crate::messages::{SignArguments, SignResult, VerifySignatureArguments, VerifySignatureResult};
 
 pub(crate) fn verify_signature(call: &mut ForeignCall<'_>) -> Status {
     let Ok(args) = VerifySignatureArguments::decode(call.arguments()) else {
         return Status::BadArgument;
     };
-    let Some(key) = PublicKey::of(&args.public_key, &args.public_key_pem) else {
+    let Some(form) = form(&args.public_key, &args.public_key_pem) else {
         return Status::BadArgument;
     };
-    let result = match Hash::of(&args.hash_function) {
-        None => Err(format!("{} is not supported.", args.hash_function)),
-        Some(hash) if key.verify(&hash, &args.text, &args.signature) => Ok(()),
-        // The code is what BoringSSL has for a signature that does not fit.
-        Some(_) => Err("Failed to verify digest. Error code: 0".to_owned()),
-    };
+    // The messages are Envoy's.
+    let result = hash(&args.hash_function).and_then(|hash| {
+        let key = PublicKey::read(&form).ok_or("Failed to initialize digest verify.")?;
+        match key.verify(hash, &args.text, &args.signature) {
+            true => Ok(()),
+            // The code is what BoringSSL has for a signature that does not fit.
+            false => Err("Failed to verify digest. Error code: 0".to_owned()),
+        }
+    });
     give(
         call,
         &VerifySignatureResult {
@@ -37,15 +40,15 @@ pub(crate) fn sign(call: &mut ForeignCall<'_>) -> Status {
     let Ok(args) = SignArguments::decode(call.arguments()) else {
         return Status::BadArgument;
     };
-    let Some(key) = PrivateKey::of(&args.private_key, &args.private_key_pem) else {
+    let Some(form) = form(&args.private_key, &args.private_key_pem) else {
         return Status::BadArgument;
     };
-    let signature = match Hash::of(&args.hash_function) {
-        None => Err(format!("{} is not supported.", args.hash_function)),
-        Some(hash) => key
-            .sign(&hash, &args.text)
-            .ok_or_else(|| "Failed to sign: the key is too small for the hash function.".to_owned()),
-    };
+    let signature = hash(&args.hash_function).and_then(|hash| {
+        let key =
+            PrivateKey::read(&form).ok_or("Invalid key type: private key required for signing operation.")?;
+        let signature = key.sign(hash, &args.text);
+        signature.ok_or_else(|| "Failed to sign.".to_owned())
+    });
     let result = match signature {
         Ok(signature) => SignResult {
             result: true,
@@ -59,6 +62,10 @@ pub(crate) fn sign(call: &mut ForeignCall<'_>) -> Status {
         },
     };
     give(call, &result)
+}
+
+fn hash(name: &str) -> Result<Hash, String> {
+    Hash::of(name).ok_or_else(|| format!("{name} is not supported."))
 }
 
 fn give(call: &mut ForeignCall<'_>, message: &impl Message) -> Status {

@@ -22,8 +22,9 @@ pub const MAX_DECLARED_NAME: usize = 4 << 10;
 pub(crate) struct Declarations(BTreeMap<Box<[u8]>, PropertyDeclaration>);
 
 impl Declarations {
-    pub(crate) fn declare(&mut self, path: PropertyPath<'_>, declaration: PropertyDeclaration) -> Status {
-        let path = path.as_bytes();
+    pub(crate) fn declare(&mut self, name: &[u8], declaration: PropertyDeclaration) -> Status {
+        // No name is one too, as on Envoy, of nothing that can be set.
+        let path = PropertyPath::parse(name).map_or(name, |path| path.as_bytes());
         if self.0.contains_key(path) {
             return Status::BadArgument;
         }

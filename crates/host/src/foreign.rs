@@ -253,7 +253,7 @@ impl<'a> ForeignCall<'a> {
     /// Says what kind of property this is when streams of this plugin set it. `name` is the path as plugins pass it to
     /// `proxy_set_property`.
     ///
-    /// A second declaration of a name is `BAD_ARGUMENT`, no name `SERIALIZATION_FAILURE`, and more than
+    /// A second declaration of a name is `BAD_ARGUMENT`, and more than
     /// [`MAX_DECLARED_PROPERTIES`](crate::MAX_DECLARED_PROPERTIES) or a name of more than
     /// [`MAX_DECLARED_NAME`](crate::MAX_DECLARED_NAME) bytes `INTERNAL_FAILURE`. As on Envoy, only what a root context
     /// declares is used; a stream gets `OK`, and that is all.

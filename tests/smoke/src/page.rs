@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 
 use enginebay::abi::LogLevel;
-use enginebay::{Failure, HeaderMap, LogRecord, Platform, StdPlatform};
+use enginebay::{Failure, ForeignFunctions, HeaderMap, LogRecord, Platform, StdPlatform};
 
 /// Lines, written by the exchange and by the plugin's log.
 #[derive(Default)]
@@ -65,5 +65,9 @@ impl Platform for Page {
 
     fn random(&self, buffer: &mut [u8]) -> bool {
         StdPlatform.random(buffer)
+    }
+
+    fn foreign_functions(&self) -> ForeignFunctions {
+        StdPlatform.foreign_functions()
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use enginebay::abi::LogLevel;
-use enginebay::{LogRecord, Platform, StdPlatform};
+use enginebay::{ForeignFunctions, LogRecord, Platform, StdPlatform};
 
 /// One message of the plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,5 +79,9 @@ impl Platform for Recorder {
 
     fn random(&self, buffer: &mut [u8]) -> bool {
         StdPlatform.random(buffer)
+    }
+
+    fn foreign_functions(&self) -> ForeignFunctions {
+        StdPlatform.foreign_functions()
     }
 }

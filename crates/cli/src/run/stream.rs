@@ -2,8 +2,9 @@
 
 use std::ops::DerefMut;
 
+use enginebay::abi::property::encode;
 use enginebay::abi::{BufferType, MapType, PropertyPath, Status, StreamType};
-use enginebay::{Body, HeaderMap, LocalResponse, PropertyDeclaration, StreamState};
+use enginebay::{Body, HeaderMap, LifeSpan, LocalResponse, PropertyDeclaration, StreamState};
 
 use super::properties::Properties;
 
@@ -135,5 +136,13 @@ impl StreamState for Stream {
 
     fn set_property(&mut self, path: PropertyPath<'_>, value: &[u8], _: &PropertyDeclaration) -> Status {
         self.properties.set(path, value)
+    }
+
+    fn set_filter_state(&mut self, key: &[u8], value: &[u8], _: LifeSpan) -> Status {
+        let path = encode([b"filter_state", key]);
+        match PropertyPath::parse(&path) {
+            Ok(path) => self.properties.set(path, value),
+            Err(error) => error.into(),
+        }
     }
 }

@@ -131,9 +131,12 @@ impl Evaluator<'_, '_> {
         Ok(Value::Map(Rc::new(map)))
     }
 
-    /// The bytes of an attribute, as a plugin gets them.
-    pub(crate) fn bytes(&mut self, of: &Attribute) -> Result<Vec<u8>, Error> {
-        self.property(&of.path)?.ok_or_else(|| no_such_key(&of.path))
+    /// The bytes of an attribute, as a plugin gets them. One that has only fields has none.
+    pub(crate) fn bytes(&mut self, of: &Attribute) -> Result<Option<Vec<u8>>, Error> {
+        match self.property(&of.path)? {
+            None if of.ty != Some(AttributeType::Object) => Err(no_such_key(&of.path)),
+            bytes => Ok(bytes),
+        }
     }
 
     fn property(&mut self, path: &[u8]) -> Result<Option<Vec<u8>>, Error> {

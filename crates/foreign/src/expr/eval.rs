@@ -157,7 +157,7 @@ impl Evaluator<'_, '_> {
         self.budget.steps(1)?;
         let scalar = match value {
             Value::Null | Value::Type(_) => return Ok(None),
-            Value::Attribute(attribute) => return self.bytes(attribute).map(Some),
+            Value::Attribute(attribute) => return self.bytes(attribute),
             Value::List(list) => {
                 let mut elements = Vec::with_capacity(list.len());
                 for element in list.iter() {

@@ -274,7 +274,7 @@ impl Evaluator<'_, '_> {
             }
             Value::Int(value) => value.to_string(),
             Value::Uint(value) => value.to_string(),
-            Value::Double(value) => value.to_string(),
+            Value::Double(value) => write_double(*value),
             Value::Bool(value) => value.to_string(),
             Value::Timestamp(nanos) => time::write_timestamp(*nanos),
             Value::Duration(nanos) => time::write_duration(*nanos),
@@ -292,6 +292,7 @@ fn convert(function: Function, a: &Value) -> Option<Result<Value, Error>> {
         Value::String(text) => std::str::from_utf8(text).ok(),
         _ => None,
     };
+    let number = text.map(str::trim_ascii);
     let range = || Error::new("out of range");
     let unreadable = || Error::new("text that can't be converted");
     let seconds = |nanos: &i128| i64::try_from(nanos.div_euclid(1_000_000_000)).map_err(|_| range());
@@ -309,22 +310,23 @@ fn convert(function: Function, a: &Value) -> Option<Result<Value, Error>> {
             .map(Value::Int)
             .ok_or_else(range),
         (F::Int, Value::Timestamp(nanos)) => seconds(nanos).map(Value::Int),
-        (F::Int, Value::String(_)) => text
+        (F::Int, Value::String(_)) => number
             .and_then(|text| text.parse().ok())
             .map(Value::Int)
             .ok_or_else(unreadable),
         (F::Uint, Value::Int(value)) => u64::try_from(*value).map(Value::Uint).map_err(|_| range()),
+        (F::Uint, Value::Double(value)) if *value < 0.0 => Err(range()),
         (F::Uint, Value::Double(value)) => whole(*value, 0, u64::MAX.into())
             .and_then(|value| u64::try_from(value).ok())
             .map(Value::Uint)
             .ok_or_else(range),
-        (F::Uint, Value::String(_)) => text
+        (F::Uint, Value::String(_)) => number
             .and_then(|text| text.parse().ok())
             .map(Value::Uint)
             .ok_or_else(unreadable),
         (F::Double, Value::Int(value)) => Ok(Value::Double(*value as f64)),
         (F::Double, Value::Uint(value)) => Ok(Value::Double(*value as f64)),
-        (F::Double, Value::String(_)) => text
+        (F::Double, Value::String(_)) => number
             .and_then(|text| text.parse().ok())
             .map(Value::Double)
             .ok_or_else(unreadable),
@@ -345,6 +347,24 @@ fn convert(function: Function, a: &Value) -> Option<Result<Value, Error>> {
             .and_then(Value::duration),
         _ => return None,
     })
+}
+
+/// As few digits as tell the number from others, and with an exponent where Envoy has one.
+fn write_double(value: f64) -> String {
+    if value.is_nan() {
+        return "nan".to_owned();
+    }
+    let text = format!("{value:e}");
+    match text.split_once('e') {
+        Some((digits, exponent)) => match exponent.parse::<i32>() {
+            Ok(-4..=5) | Err(_) => value.to_string(),
+            Ok(exponent) => {
+                let sign = if exponent < 0 { '-' } else { '+' };
+                format!("{digits}e{sign}{:02}", exponent.abs())
+            }
+        },
+        None => value.to_string(),
+    }
 }
 
 /// A double without what is behind its point, between these.

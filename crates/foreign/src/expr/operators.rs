@@ -45,6 +45,7 @@ impl Evaluator<'_, '_> {
                 let at = match key {
                     Value::Int(at) => usize::try_from(*at).ok(),
                     Value::Uint(at) => usize::try_from(*at).ok(),
+                    Value::Double(at) if at.trunc() == *at && *at >= 0.0 => Some(*at as usize),
                     _ => return Err(no_overload(Function::Index, &of, key)),
                 };
                 let element = at.and_then(|at| list.get(at));
@@ -60,6 +61,8 @@ impl Evaluator<'_, '_> {
             (Value::Attribute(attribute), Value::String(key)) => {
                 !key.contains(&0) && self.has_field(attribute, key)?
             }
+            // All its keys are texts.
+            (Value::Attribute(_), _) => false,
             (Value::Map(map), key) => entry(map, key, &mut self.budget)?.is_some(),
             (Value::List(list), key) => {
                 let mut found = false;

@@ -75,7 +75,7 @@ fn days_before(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year - 719_468
 }
 
-/// `1972-01-01T10:00:20.021Z`.
+/// `1972-01-01T10:00:20.020Z`.
 pub(crate) fn write_timestamp(nanos: i128) -> String {
     let at = Civil::new(nanos, 0);
     format!(
@@ -90,17 +90,20 @@ pub(crate) fn write_timestamp(nanos: i128) -> String {
     )
 }
 
-/// `-1.5s`.
+/// `-1.500s`.
 pub(crate) fn write_duration(nanos: i128) -> String {
     let sign = if nanos < 0 { "-" } else { "" };
     let nanos = nanos.abs();
     format!("{sign}{}{}s", nanos / SECOND, fraction((nanos % SECOND) as i64))
 }
 
+/// In three, six or nine digits.
 fn fraction(nanos: i64) -> String {
     match nanos {
         0 => String::new(),
-        _ => format!(".{nanos:09}").trim_end_matches('0').to_owned(),
+        _ if nanos % 1_000_000 == 0 => format!(".{:03}", nanos / 1_000_000),
+        _ if nanos % 1_000 == 0 => format!(".{:06}", nanos / 1_000),
+        _ => format!(".{nanos:09}"),
     }
 }
 
@@ -117,7 +120,7 @@ pub(crate) fn read_timestamp(text: &str) -> Option<i128> {
         1..=12 => 31,
         _ => return None,
     };
-    if !(1..=days).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+    if !(1..=days).contains(&day) || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
     let (nanos, zone) = match rest.strip_prefix('.') {
@@ -229,7 +232,7 @@ mod tests {
         for text in [
             "1970-01-01T00:00:00Z",
             "1969-12-31T23:59:59.999999999Z",
-            "2000-02-29T12:30:01.5Z",
+            "2000-02-29T12:30:01.500Z",
             "0001-01-01T00:00:00Z",
             "9999-12-31T23:59:59.999999999Z",
         ] {
@@ -266,7 +269,7 @@ mod tests {
     fn durations_are_read_and_written() {
         for (text, written) in [
             ("1h30m", "5400s"),
-            ("-1.5s", "-1.5s"),
+            ("-1.5s", "-1.500s"),
             ("3ms2us1ns", "0.003002001s"),
             ("0", "0s"),
         ] {

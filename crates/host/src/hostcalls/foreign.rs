@@ -88,12 +88,9 @@ impl<S: StreamState> ForeignHost for VmState<S> {
     }
 
     fn declare_property(&self, name: &[u8], declaration: PropertyDeclaration) -> Status {
-        let Ok(path) = PropertyPath::parse(name) else {
-            return Status::SerializationFailure;
-        };
         let mut contexts = self.contexts.borrow_mut();
         let status = match contexts.get_mut(self.context()).map(|context| &mut context.kind) {
-            Some(Kind::Root(root)) => root.declarations.declare(path, declaration),
+            Some(Kind::Root(root)) => root.declarations.declare(name, declaration),
             Some(Kind::Stream { .. }) => Status::Ok,
             None => Status::BadArgument,
         };
