@@ -13,6 +13,9 @@ use super::compile::Node;
 use super::value::{Value, entry};
 use crate::Limits;
 
+/// The bytes of a value, if it has some.
+type Written = Option<Vec<u8>>;
+
 /// One evaluation.
 pub(crate) struct Evaluator<'e, 'a> {
     pub(crate) call: &'e mut ForeignCall<'a>,
@@ -188,10 +191,7 @@ impl Evaluator<'_, '_> {
         Ok(Some(bytes.to_vec()))
     }
 
-    fn write_pairs(
-        &mut self,
-        entries: Vec<(Option<Vec<u8>>, Option<Vec<u8>>)>,
-    ) -> Result<Option<Vec<u8>>, Error> {
+    fn write_pairs(&mut self, entries: Vec<(Written, Written)>) -> Result<Option<Vec<u8>>, Error> {
         let entries = entries.into_iter().map(|(key, value)| Some((key?, value?)));
         let Some(entries) = entries.collect::<Option<Vec<_>>>() else {
             return Ok(None);

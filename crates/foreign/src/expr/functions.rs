@@ -254,7 +254,7 @@ impl Evaluator<'_, '_> {
             (F::Size, Value::Map(map)) => Value::Int(map.len() as i64),
             (F::Dyn, _) => a,
             (F::Type, a) => Value::Type(a.type_name()),
-            (F::String, a) => self.to_string(a)?.ok_or_else(|| none(a))?,
+            (F::String, a) => self.string_of(a)?.ok_or_else(|| none(a))?,
             (F::Int | F::Uint | F::Double | F::Bytes | F::Bool | F::Timestamp | F::Duration, a) => {
                 convert(function, a).ok_or_else(|| none(a))??
             }
@@ -262,7 +262,7 @@ impl Evaluator<'_, '_> {
         })
     }
 
-    fn to_string(&mut self, a: &Value) -> Result<Option<Value>, Error> {
+    fn string_of(&mut self, a: &Value) -> Result<Option<Value>, Error> {
         let text = match a {
             Value::String(_) => return Ok(Some(a.clone())),
             Value::Bytes(bytes) => {
