@@ -3,10 +3,14 @@
 //! [`crate::load_bootstrap`] and [`crate::load_plugin`] build these from text; the `from_message` functions build them
 //! from messages that came from somewhere else.
 
+mod tls;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use tls::{ClientCertificate, PrivateKey, Roots, SubjectAltName, TlsVersion, UpstreamTls};
 
 /// A plugin and the VM it runs in (`envoy.extensions.wasm.v3.PluginConfig`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,6 +215,8 @@ pub struct HttpListener {
     pub routes: RouteTable,
     /// `http_filters` without the final router and without disabled ones, in the order requests meet them.
     pub filters: Vec<WasmFilter>,
+    /// `access_log`: those that plugins write (`envoy.extensions.access_loggers.wasm.v3.WasmAccessLog`), in order.
+    pub access_loggers: Vec<WasmFilter>,
 }
 
 /// The HTTP versions a listener speaks (`HttpConnectionManager.CodecType`).
@@ -225,11 +231,11 @@ pub enum Codec {
     Http2,
 }
 
-/// One Wasm filter of a chain (`envoy.extensions.filters.http.wasm.v3.Wasm`).
+/// One Wasm filter of a chain (`envoy.extensions.filters.http.wasm.v3.Wasm`), or an access logger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WasmFilter {
-    /// The filter's name in the chain, often `envoy.filters.http.wasm`.
+    /// The filter's name in the chain, often `envoy.filters.http.wasm`, or the access log's.
     pub name: String,
     /// The path of the plugin's configuration in the file, for messages such as
     /// `static_resources.listeners[0].….config: Invalid path: x.wasm`.
@@ -343,6 +349,11 @@ pub struct Cluster {
     /// Whether the hosts are spoken to in HTTP/2 with prior knowledge (`typed_extension_protocol_options` or the
     /// older `http2_protocol_options`) and not in HTTP/1.1.
     pub http2: bool,
+    /// `common_http_protocol_options.idle_timeout`: how long a connection may be without a request. 1 h unless given;
+    /// `None` if it was given as zero, which is no limit.
+    pub idle_timeout: Option<Duration>,
+    /// `transport_socket`, if it is TLS.
+    pub tls: Option<UpstreamTls>,
 }
 
 /// How a cluster's hosts are found (`Cluster.DiscoveryType`).
@@ -381,4 +392,6 @@ pub struct Endpoint {
     pub host: String,
     /// 1 to 65535.
     pub port: u16,
+    /// `hostname`. Empty if not given.
+    pub hostname: String,
 }

@@ -41,16 +41,18 @@ impl Declarations {
 }
 
 /// A root context: one plugin in its VM.
-pub(crate) struct Root {
+pub(crate) struct Root<S> {
     pub(crate) plugin: Rc<PluginConfig>,
     /// How often `proxy_on_tick` is due; `None` for never.
     pub(crate) tick_period: Option<Duration>,
     pub(crate) declarations: Declarations,
+    /// The stream that it logs, while it does.
+    pub(crate) logged: Option<S>,
 }
 
 /// What a context is for.
 pub(crate) enum Kind<S> {
-    Root(Root),
+    Root(Root<S>),
     /// A stream of the plugin whose root context has this id.
     Stream {
         root: u32,
@@ -63,6 +65,8 @@ pub(crate) struct Context<S> {
     pub(crate) kind: Kind<S>,
     /// `proxy_on_done` returned false: the context goes when the guest calls `proxy_done`.
     pub(crate) pending_done: bool,
+    /// How many callouts are under way for it.
+    pub(crate) callouts: usize,
 }
 
 /// All contexts. Ids grow by one, as on Envoy, and the slot of an id is its remainder: finding one costs neither
@@ -70,6 +74,8 @@ pub(crate) struct Context<S> {
 pub(crate) struct Contexts<S> {
     slots: Vec<Option<Context<S>>>,
     live: usize,
+    /// Number of contexts that wait for the guest's `proxy_done`.
+    pending: usize,
     ids: Ids,
 }
 
@@ -124,6 +130,7 @@ impl<S> Contexts<S> {
                 .take(Self::INITIAL_SLOTS)
                 .collect(),
             live: 0,
+            pending: 0,
             ids,
         }
     }
@@ -150,6 +157,7 @@ impl<S> Contexts<S> {
             id,
             kind,
             pending_done: false,
+            callouts: 0,
         });
         self.live += 1;
         id
@@ -185,7 +193,29 @@ impl<S> Contexts<S> {
         let slot = self.slot(id);
         let removed = self.slots[slot].take_if(|context| context.id == id);
         self.live -= usize::from(removed.is_some());
+        self.pending -= usize::from(removed.as_ref().is_some_and(|context| context.pending_done));
         removed
+    }
+
+    /// Has a context wait for the guest's `proxy_done`, unless that many wait already. Says whether it does.
+    pub(crate) fn set_pending(&mut self, id: u32, most: usize) -> bool {
+        if self.pending >= most {
+            return false;
+        }
+        if let Some(context) = self.get_mut(id) {
+            context.pending_done = true;
+            self.pending += 1;
+        }
+        true
+    }
+
+    /// The guest's `proxy_done`. Says whether the context waited for it.
+    pub(crate) fn end_pending(&mut self, id: u32) -> bool {
+        let waited = self
+            .get_mut(id)
+            .is_some_and(|context| std::mem::take(&mut context.pending_done));
+        self.pending -= usize::from(waited);
+        waited
     }
 
     /// Takes out the contexts that wait for the guest's `proxy_done`.
@@ -193,6 +223,7 @@ impl<S> Contexts<S> {
         let pending = |slot: &mut Option<Context<S>>| slot.take_if(|context| context.pending_done);
         let taken: Vec<_> = self.slots.iter_mut().filter_map(pending).collect();
         self.live -= taken.len();
+        self.pending = 0;
         taken
     }
 

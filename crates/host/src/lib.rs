@@ -12,11 +12,14 @@
 #![forbid(unsafe_code)]
 
 mod body;
+mod callouts;
 mod contexts;
 mod failure;
 mod foreign;
 mod headers;
 mod hostcalls;
+mod limits;
+mod log_budget;
 mod platform;
 mod program;
 mod shared;
@@ -25,15 +28,17 @@ mod stream;
 mod vm;
 
 pub use body::Body;
+pub use callouts::{CalloutError, CalloutId, Callouts, GrpcTarget, HttpCall, HttpCallResponse};
 pub use contexts::{MAX_DECLARED_NAME, MAX_DECLARED_PROPERTIES};
 pub use enginebay_abi as abi;
 pub use enginebay_engine as engine;
 pub use failure::{FailState, Failure};
 pub use foreign::{ForeignCall, ForeignData, ForeignFunction, ForeignFunctions, ForeignHost};
-pub use headers::{HeaderError, HeaderMap};
+pub use headers::{HeaderError, HeaderLimits, HeaderMap};
+pub use limits::VmLimits;
 pub use platform::{LogRecord, Platform};
 pub use program::{LoadOptions, Program};
 pub use shared::{Metric, MetricValue, Metrics, Shared, SharedLimits, Waker};
 pub use state::{PluginConfig, VmConfig};
-pub use stream::{LifeSpan, LocalResponse, MAX_PROPERTY_SIZE, PropertyDeclaration, StreamState};
+pub use stream::{LifeSpan, LocalResponse, PropertyDeclaration, StreamState};
 pub use vm::{ContextId, Vm};

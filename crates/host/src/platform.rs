@@ -1,12 +1,13 @@
 //! What the embedder supplies for each VM.
 
 use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
 use enginebay_abi::LogLevel;
 use enginebay_abi::property::PropertyPath;
 
-use crate::{ContextId, ForeignFunctions, Shared, Waker};
+use crate::{Callouts, ContextId, ForeignFunctions, Shared, VmLimits, Waker};
 
 /// The host's surroundings: where its log goes, what time it is, where randomness comes from.
 ///
@@ -40,6 +41,16 @@ pub trait Platform {
     /// by itself now and then for plugins to hear of their queues.
     fn waker(&self) -> Option<Waker> {
         None
+    }
+
+    /// Sends the VM's callouts. Asked once, when the VM is made. Without one there are no upstreams.
+    fn callouts(&self) -> Option<Rc<dyn Callouts>> {
+        None
+    }
+
+    /// How much the VM may make the host keep. Asked once, when the VM is made.
+    fn limits(&self) -> VmLimits {
+        VmLimits::default()
     }
 
     /// A plugin has set how often its root context is to tick (`proxy_set_tick_period_milliseconds`); `None` for no
@@ -76,12 +87,6 @@ pub struct LogRecord<'a> {
     pub vm_id: &'a str,
     /// The message.
     pub message: &'a str,
-}
-
-impl LogRecord<'_> {
-    /// The most bytes of one message of a guest that are logged: 1 MiB. How many are left out is said at the
-    /// end of the message.
-    pub const MAX_MESSAGE: usize = 1 << 20;
 }
 
 impl fmt::Display for LogRecord<'_> {

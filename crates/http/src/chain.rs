@@ -11,13 +11,15 @@ use enginebay::{Failure, FailurePolicy, HeaderMap, Platform, Plugin, Running};
 use tokio::sync::Notify;
 
 use crate::background::{ChainPlatform, Timer};
+use crate::callouts::{PluginCallouts, Spawner};
 use crate::state::{Dir, Handle, Stream};
-use crate::{ChainOptions, LocalLayer, LocalService};
+use crate::{ChainOptions, LocalLayer, LocalService, Upstreams};
 
 /// An ordered list of plugins with their options. Cheap to clone, shared by all threads.
 #[derive(Clone)]
 pub struct FilterChain {
     plugins: Arc<[Plugin]>,
+    loggers: Arc<[Plugin]>,
     options: ChainOptions,
 }
 
@@ -27,7 +29,19 @@ impl FilterChain {
     pub fn new(plugins: impl IntoIterator<Item = Plugin>) -> Self {
         FilterChain {
             plugins: plugins.into_iter().collect(),
+            loggers: Arc::default(),
             options: ChainOptions::default(),
+        }
+    }
+
+    /// The same chain with these access loggers: plugins that streams do not pass, but that are told of each when it is
+    /// over (`proxy_on_log` of their root context), in order, after the plugins of the chain. A failed one is told of
+    /// nothing more, whatever its failure policy says, and harms no stream.
+    #[must_use]
+    pub fn with_access_loggers(self, loggers: impl IntoIterator<Item = Plugin>) -> Self {
+        FilterChain {
+            loggers: loggers.into_iter().collect(),
+            ..self
         }
     }
 
@@ -42,44 +56,77 @@ impl FilterChain {
         &self.plugins
     }
 
+    /// The access loggers, in order.
+    pub fn access_loggers(&self) -> &[Plugin] {
+        &self.loggers
+    }
+
+    /// Whether there is anything in the chain: without plugins and access loggers, streams cost nothing.
+    pub fn is_empty(&self) -> bool {
+        self.plugins.is_empty() && self.loggers.is_empty()
+    }
+
     /// The options.
     pub fn options(&self) -> &ChainOptions {
         &self.options
     }
 
-    /// Makes a VM for each plugin on this thread and starts the plugins in them.
+    /// Makes a VM for each plugin and access logger on this thread and starts them. There are no upstreams for callouts.
     ///
     /// # Errors
-    /// The first plugin that can't be started.
+    /// The first of them that can't be started.
     pub fn start(&self, platform: Rc<dyn Platform>) -> Result<LocalChain, Failure> {
+        self.start_with(platform, Rc::new(()))
+    }
+
+    /// Likewise, with upstreams that the plugins can call out to.
+    ///
+    /// # Errors
+    /// The first of them that can't be started.
+    pub fn start_with(
+        &self,
+        platform: Rc<dyn Platform>,
+        upstreams: Rc<dyn Upstreams>,
+    ) -> Result<LocalChain, Failure> {
         let notify = Arc::new(Notify::new());
+        let spawner = Spawner::new(notify.clone());
         // The one place that decides which plugins share a VM: none do.
-        let filters = self
-            .plugins
-            .iter()
-            .map(|plugin| {
-                let timer = Rc::new(Timer::default());
-                let platform = ChainPlatform {
-                    inner: platform.clone(),
-                    timer: timer.clone(),
-                    notify: notify.clone(),
-                };
-                Ok(Filter::new(plugin, plugin.start(Rc::new(platform))?, timer))
-            })
-            .collect::<Result<Box<[_]>, Failure>>()?;
-        Ok(LocalChain(Rc::new(Inner {
+        let start = |plugin: &Plugin| {
+            let timer = Rc::new(Timer::default());
+            let callouts = PluginCallouts::new(upstreams.clone(), self.options, spawner.clone());
+            let platform = ChainPlatform {
+                inner: platform.clone(),
+                timer: timer.clone(),
+                notify: notify.clone(),
+                callouts: callouts.sender(),
+            };
+            let running = plugin.start(Rc::new(platform))?;
+            Ok(Filter::new(plugin, running, timer, callouts))
+        };
+        let all = |plugins: &[Plugin]| plugins.iter().map(start).collect::<Result<Box<[_]>, Failure>>();
+        let filters = all(&self.plugins)?;
+        let loggers = all(&self.loggers)?;
+        // What they read is not known before the end.
+        let logged = !loggers.is_empty();
+        let chain = Rc::new(Inner {
             body_callbacks: [Dir::Request, Dir::Response]
                 .map(|dir| filters.iter().any(|filter| filter.calls[dir as usize].body)),
             trailers_callbacks: [Dir::Request, Dir::Response]
-                .map(|dir| filters.iter().any(|filter| filter.calls[dir as usize].trailers)),
-            keeps_request: filters.iter().any(|filter| filter.reads_later(Dir::Request)),
-            keeps_response: filters.iter().any(|filter| filter.reads_later(Dir::Response)),
+                .map(|dir| logged || filters.iter().any(|filter| filter.calls[dir as usize].trailers)),
+            keeps_request: logged || filters.iter().any(|filter| filter.reads_later(Dir::Request)),
+            keeps_response: logged || filters.iter().any(|filter| filter.reads_later(Dir::Response)),
             filters,
+            loggers,
             options: self.options,
             platform,
             notify,
+            spawner,
             spare: RefCell::new(Vec::new()),
-        })))
+        });
+        for (index, filter) in chain.all().enumerate() {
+            filter.callouts.attach(&chain, index);
+        }
+        Ok(LocalChain(chain))
     }
 }
 
@@ -98,32 +145,49 @@ impl LocalChain {
         LocalService::new(self.clone(), inner)
     }
 
-    /// For each plugin, why its VM failed, if it did.
+    /// For each plugin and then each access logger, why its VM failed, if it did.
     pub fn failures(&self) -> Vec<Option<Failure>> {
+        self.0.all().map(|filter| filter.running.vm.failure()).collect()
+    }
+
+    /// For each plugin and then each access logger, the number of contexts alive in its VM, root contexts among them.
+    pub fn context_counts(&self) -> Vec<usize> {
         self.0
-            .filters
-            .iter()
-            .map(|filter| filter.running.vm.failure())
+            .all()
+            .map(|filter| filter.running.vm.context_count())
             .collect()
     }
 
-    /// For each plugin, the number of contexts alive in its VM, root contexts among them.
-    pub fn context_counts(&self) -> Vec<usize> {
+    /// For each plugin and then each access logger, the number of callouts that it waits for.
+    pub fn callout_counts(&self) -> Vec<usize> {
         self.0
-            .filters
-            .iter()
-            .map(|filter| filter.running.vm.context_count())
+            .all()
+            .map(|filter| filter.running.vm.callout_count())
             .collect()
+    }
+
+    /// Bytes of bodies that plugins hold back.
+    pub fn buffered_bytes(&self) -> usize {
+        let of_plugin = |(index, filter): (usize, &Filter)| -> usize {
+            let waiting = filter.waiting.borrow();
+            let streams = waiting.values().filter_map(Weak::upgrade);
+            streams.map(|stream| stream.buffered(index)).sum()
+        };
+        self.0.filters.iter().enumerate().map(of_plugin).sum()
     }
 }
 
 pub(crate) struct Inner {
     pub(crate) filters: Box<[Filter]>,
+    /// The access loggers.
+    pub(crate) loggers: Box<[Filter]>,
     pub(crate) options: ChainOptions,
     pub(crate) platform: Rc<dyn Platform>,
     /// Wakes the chain's background.
     pub(crate) notify: Arc<Notify>,
-    /// By direction: whether any plugin looks at bodies, at trailers.
+    /// What the background is to run.
+    pub(crate) spawner: Spawner,
+    /// By direction: whether any plugin looks at bodies, at trailers (access loggers do).
     pub(crate) body_callbacks: [bool; 2],
     pub(crate) trailers_callbacks: [bool; 2],
     /// Whether a plugin may look at the head after it was sent on.
@@ -134,6 +198,23 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
+    /// The plugins and then the access loggers.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Filter> {
+        self.filters.iter().chain(&self.loggers)
+    }
+
+    /// One of [`Inner::all`], if it is there.
+    pub(crate) fn plugin(&self, index: usize) -> Option<&Filter> {
+        self.filters
+            .get(index)
+            .or_else(|| self.loggers.get(index.checked_sub(self.filters.len())?))
+    }
+
+    /// Whether streams need no state, for nobody looks at them.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.filters.is_empty() && self.loggers.is_empty()
+    }
+
     const MAX_SPARE: usize = 64;
     /// Larger maps are not kept: one odd request must not hold memory for ever.
     const MAX_SPARE_SIZE: usize = 16 << 10;
@@ -167,12 +248,13 @@ pub(crate) struct Filter {
     pub(crate) calls: [Calls; 2],
     pub(crate) log: bool,
     pub(crate) timer: Rc<Timer>,
+    callouts: PluginCallouts,
     /// Streams that wait for this plugin, to be told when its VM fails.
     waiting: RefCell<HashMap<u32, Weak<Stream>>>,
 }
 
 impl Filter {
-    fn new(plugin: &Plugin, running: Running<Handle>, timer: Rc<Timer>) -> Self {
+    fn new(plugin: &Plugin, running: Running<Handle>, timer: Rc<Timer>, callouts: PluginCallouts) -> Self {
         let has = |callback| plugin.program().has_callback(callback);
         Filter {
             running,
@@ -191,6 +273,7 @@ impl Filter {
             ],
             log: has(Callback::ProxyOnLog),
             timer,
+            callouts,
             waiting: RefCell::default(),
         }
     }
@@ -211,6 +294,13 @@ impl Filter {
 
     pub(crate) fn no_longer_waits(&self, context: u32) {
         self.waiting.borrow_mut().remove(&context);
+    }
+
+    /// Its VM failed outside of a stream: no more ticks, and whoever waits for it learns of it.
+    #[cold]
+    pub(crate) fn failed(&self) {
+        self.timer.set(None);
+        self.wake_all();
     }
 
     /// Wakes all streams that wait for the plugin: its VM failed.

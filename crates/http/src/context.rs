@@ -248,7 +248,7 @@ impl StreamCx {
         }
     }
 
-    /// Ends the stream: `on_log`, `on_done` and `on_delete` of every plugin that saw it.
+    /// Ends the stream: `on_log` of every plugin that saw it and of the access loggers, then `on_done` and `on_delete`.
     fn end(&self) {
         {
             let mut state = self.stream.state();
@@ -264,6 +264,16 @@ impl StreamCx {
                 && filter.running.vm.on_log(id).is_err()
             {
                 filter.wake_all();
+            }
+        }
+        // As on Envoy, before the filters' contexts go.
+        for logger in &self.chain.loggers {
+            if logger.log {
+                let root = logger.running.root;
+                let stream = Handle::of_logger(self.stream.clone());
+                if logger.running.vm.log(root, stream).is_err() {
+                    logger.failed();
+                }
             }
         }
         {

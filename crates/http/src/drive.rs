@@ -29,7 +29,7 @@ where
     R: http_body::Body<Data = Bytes> + Unpin,
     R::Error: Into<BoxError>,
 {
-    if chain.0.filters.is_empty() {
+    if chain.0.is_empty() {
         let request = request.map(|body| LocalBody::plain(Dir::Request, Source::Body(body)));
         let response = inner.call(request).await?;
         return Ok(response.map(|body| LocalBody::plain(Dir::Response, Source::Body(body))));

@@ -5,6 +5,9 @@
 //! their own, and [`WasmLayer`] wraps any service that is `Send`. Both run the same driver: the request passes
 //! the plugins in order, the response in reverse order, bodies as they arrive.
 //!
+//! Plugins can also be access loggers of a chain ([`FilterChain::with_access_loggers`]): streams do not pass them, but
+//! they are told of each when it is over.
+//!
 //! # What a plugin's failure does
 //! A callback that fails never harms another plugin's VM, and is never an error of the service: the client gets
 //! 503 (for gRPC: status 14), as [`FailurePolicy`](enginebay::FailurePolicy) says. A body whose head was sent
@@ -26,6 +29,7 @@
 mod background;
 mod body;
 mod bridge;
+mod callouts;
 mod chain;
 mod connection;
 mod context;
@@ -43,6 +47,7 @@ mod workers;
 
 pub use body::{Body, BoxError};
 pub use bridge::{WasmLayer, WasmService};
+pub use callouts::{LocalBoxBody, UpstreamFuture, Upstreams};
 pub use chain::{FilterChain, LocalChain};
 pub use connection::{ConnectionInfo, ResponseDetails};
 pub use local::{LocalLayer, LocalService};

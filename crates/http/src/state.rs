@@ -35,6 +35,13 @@ impl Stream {
         self.0.borrow_mut()
     }
 
+    /// Bytes that wait at this plugin.
+    pub(crate) fn buffered(&self, index: usize) -> usize {
+        let state = self.state();
+        let slot = state.slots.get(index);
+        slot.map_or(0, |slot| slot.lanes.iter().map(|lane| lane.buffer.len()).sum())
+    }
+
     /// Wakes whoever drives the stream.
     pub(crate) fn wake(&self) {
         let wakers = std::mem::take(&mut self.state().wakers);
@@ -207,8 +214,16 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
+    /// The place of an access logger, which has no part of its own in the stream.
+    const LOGGER: usize = usize::MAX;
+
     pub(crate) fn new(stream: Rc<Stream>, index: usize) -> Self {
         Handle { stream, index }
+    }
+
+    /// An access logger's view of a stream that is over.
+    pub(crate) fn of_logger(stream: Rc<Stream>) -> Self {
+        Handle::new(stream, Self::LOGGER)
     }
 }
 
@@ -291,6 +306,10 @@ impl StreamState for Handle {
     }
 
     fn set_property(&mut self, path: PropertyPath<'_>, value: &[u8], _: &PropertyDeclaration) -> Status {
+        // As on Envoy: they get the stream to read.
+        if self.index == Self::LOGGER {
+            return Status::NotFound;
+        }
         let mut state = self.stream.state();
         let options = state.options;
         state.custom.get_or_insert_default().set(&options, path, value)

@@ -36,8 +36,8 @@ impl Gate {
         local: Option<SocketAddr>,
         id: u64,
     ) -> Self {
-        // Only filters look at it.
-        let info = connection.here.has_filters().then(|| {
+        // Only plugins look at it.
+        let info = connection.here.has_plugins().then(|| {
             let mut info = ConnectionInfo::default();
             info.peer = Some(peer);
             info.local = local;

@@ -3,11 +3,14 @@
 #![forbid(unsafe_code)]
 #![cfg(any(feature = "wamr", feature = "wasmer", feature = "wasmi", feature = "wasmtime"))]
 
+mod access_log;
 mod background;
 mod bounds;
+mod callouts;
 mod client;
 mod config;
 mod failing_plugins;
+mod grpc_server;
 mod pausing;
 mod requests;
 #[path = "../common/runtimes.rs"]
@@ -15,4 +18,5 @@ mod runtimes;
 mod server;
 mod starting;
 mod stopping;
+mod tls;
 mod upstream;

@@ -25,6 +25,9 @@ impl Check<'_> {
         let address = message.admin.as_ref().and_then(|admin| admin.address.as_ref());
         let admin = address.and_then(|address| self.socket_address(Some(address), "admin.address"));
 
+        if let Some(admin) = &message.admin {
+            self.no_access_loggers(&admin.access_log, "admin.access_log");
+        }
         let nothing = bootstrap::bootstrap::StaticResources::default();
         let resources = message.static_resources.as_ref().unwrap_or(&nothing);
         let clusters = self.clusters(&resources.clusters, "static_resources.clusters");

@@ -6,7 +6,6 @@ use enginebay_engine::HostError;
 use super::{Cx, Outcome, array, finish, status};
 use crate::contexts::Kind;
 use crate::state::VmState;
-use crate::stream::MAX_PROPERTY_SIZE;
 use crate::{PropertyDeclaration, StreamState};
 
 #[inline]
@@ -54,7 +53,7 @@ pub(super) fn set_property<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> 
         let memory = cx.memory();
         let path = memory.read(path, path_size)?;
         let value = memory.read(value, value_size)?;
-        if path.len().saturating_add(value.len()) > MAX_PROPERTY_SIZE {
+        if path.len().saturating_add(value.len()) > state.limits.property {
             return Err(Status::BadArgument.into());
         }
         let path = PropertyPath::parse(path).map_err(|_| Status::SerializationFailure)?;

@@ -2,9 +2,11 @@
 
 mod fixture;
 
+mod access_log;
 mod allocator;
 mod bounds;
 mod buffers;
+mod callouts;
 mod contexts;
 mod failures;
 mod foreign;
@@ -20,7 +22,6 @@ mod shared_data;
 mod shared_queues;
 mod streams;
 mod timers;
-mod unavailable;
 mod wasi;
 
 // Linked for their registrations.

@@ -1,6 +1,7 @@
 //! What the tests of chains share: guests, an upstream, a log, bodies in frames.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod callouts;
 pub mod guests;
 pub mod upstream;
 
@@ -118,7 +119,10 @@ impl Proxy {
         plugins: impl IntoIterator<Item = Plugin>,
         options: ChainOptions,
     ) -> Proxy {
-        let chain = FilterChain::new(plugins).with_options(options);
+        Proxy::of(mode, FilterChain::new(plugins).with_options(options))
+    }
+
+    pub fn of(mode: Mode, chain: FilterChain) -> Proxy {
         let log = Log::default();
         let kind = match mode {
             Mode::Local => Kind::Local(chain.start(log.platform()).unwrap()),
