@@ -14,13 +14,15 @@ pub(crate) const HTTP_CONNECTION_MANAGER: &str =
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 pub(crate) const HTTP_PROTOCOL_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 pub(crate) const ROUTER: &str = "envoy.extensions.filters.http.router.v3.Router";
+pub(crate) const NETWORK_WASM: &str = "envoy.extensions.filters.network.wasm.v3.Wasm";
+pub(crate) const TCP_PROXY: &str = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
 pub(crate) const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
 
 /// What a field of type `Any` may hold: the full name of the field, and the types.
 const EXTENSIONS: [(&str, &[&str]); 4] = [
     (
         "envoy.config.listener.v3.Filter.typed_config",
-        &[HTTP_CONNECTION_MANAGER],
+        &[HTTP_CONNECTION_MANAGER, TCP_PROXY, NETWORK_WASM],
     ),
     (
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter.typed_config",

@@ -11,7 +11,8 @@ use enginebay::{Failure, FailurePolicy, HeaderMap, Platform, Plugin, Running};
 use tokio::sync::Notify;
 
 use crate::background::{ChainPlatform, Timer};
-use crate::state::{Dir, Handle, Stream};
+use crate::handle::{Handle, Wake};
+use crate::state::Dir;
 use crate::{ChainOptions, LocalLayer, LocalService};
 
 /// An ordered list of plugins with their options. Cheap to clone, shared by all threads.
@@ -168,7 +169,7 @@ pub(crate) struct Filter {
     pub(crate) log: bool,
     pub(crate) timer: Rc<Timer>,
     /// Streams that wait for this plugin, to be told when its VM fails.
-    waiting: RefCell<HashMap<u32, Weak<Stream>>>,
+    waiting: RefCell<HashMap<u32, Weak<dyn Wake>>>,
 }
 
 impl Filter {
@@ -205,7 +206,7 @@ impl Filter {
         }
     }
 
-    pub(crate) fn wait(&self, context: u32, stream: Weak<Stream>) {
+    pub(crate) fn wait(&self, context: u32, stream: Weak<dyn Wake>) {
         self.waiting.borrow_mut().insert(context, stream);
     }
 

@@ -5,6 +5,8 @@
 //! their own, and [`WasmLayer`] wraps any service that is `Send`. Both run the same driver: the request passes
 //! the plugins in order, the response in reverse order, bodies as they arrive.
 //!
+//! [`LocalChain::tcp`] runs the same plugins on a TCP connection: any two byte streams.
+//!
 //! # What a plugin's failure does
 //! A callback that fails never harms another plugin's VM, and is never an error of the service: the client gets
 //! 503 (for gRPC: status 14), as [`FailurePolicy`](enginebay::FailurePolicy) says. A body whose head was sent
@@ -31,6 +33,7 @@ mod connection;
 mod context;
 mod drive;
 mod fields;
+mod handle;
 mod lane;
 mod local;
 mod local_body;
@@ -39,6 +42,7 @@ mod options;
 mod properties;
 mod reply;
 mod state;
+mod tcp;
 mod workers;
 
 pub use body::{Body, BoxError};
@@ -48,4 +52,5 @@ pub use connection::{ConnectionInfo, ResponseDetails};
 pub use local::{LocalLayer, LocalService};
 pub use local_body::LocalBody;
 pub use options::ChainOptions;
+pub use tcp::{TcpEnd, TcpUpstream};
 pub use workers::Workers;

@@ -50,7 +50,7 @@ impl Custom {
         Status::Ok
     }
 
-    fn get(&self, path: &[u8]) -> Option<&[u8]> {
+    pub(crate) fn get(&self, path: &[u8]) -> Option<&[u8]> {
         self.values
             .iter()
             .find(|(known, _)| known == path)
@@ -173,7 +173,7 @@ fn response(state: &mut State, field: &str, out: &mut Vec<u8>) -> Option<()> {
     }
 }
 
-fn address(address: Option<std::net::SocketAddr>, field: &str, out: &mut Vec<u8>) -> Option<()> {
+pub(crate) fn address(address: Option<std::net::SocketAddr>, field: &str, out: &mut Vec<u8>) -> Option<()> {
     let address = address?;
     match field {
         "address" => put(out, address.to_string().as_bytes()),
@@ -202,12 +202,12 @@ fn int(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn put(out: &mut Vec<u8>, value: &[u8]) -> Option<()> {
+pub(crate) fn put(out: &mut Vec<u8>, value: &[u8]) -> Option<()> {
     out.extend_from_slice(value);
     Some(())
 }
 
-fn put_value<'a>(out: &mut Vec<u8>, value: impl Into<Value<'a>>) -> Option<()> {
+pub(crate) fn put_value<'a>(out: &mut Vec<u8>, value: impl Into<Value<'a>>) -> Option<()> {
     put(out, &value.into().encode())
 }
 

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use crate::chain::Inner;
 use crate::fields::Trailers;
+use crate::handle::Wake;
 use crate::message::{RequestHead, ResponseHead};
 use crate::properties::{Custom, Facts};
 use crate::reply::Reply;
@@ -39,6 +40,12 @@ impl Stream {
     pub(crate) fn wake(&self) {
         let wakers = std::mem::take(&mut self.state().wakers);
         wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+}
+
+impl Wake for Stream {
+    fn wake(&self) {
+        Stream::wake(self);
     }
 }
 
@@ -200,19 +207,23 @@ pub(crate) struct Open {
     pub(crate) trailers: bool,
 }
 
-/// A plugin's view of a stream.
-pub(crate) struct Handle {
+/// A plugin's view of an HTTP stream.
+pub(crate) struct HttpHandle {
     stream: Rc<Stream>,
     index: usize,
 }
 
-impl Handle {
+impl HttpHandle {
     pub(crate) fn new(stream: Rc<Stream>, index: usize) -> Self {
-        Handle { stream, index }
+        HttpHandle { stream, index }
     }
 }
 
-impl StreamState for Handle {
+#[expect(
+    refining_impl_trait,
+    reason = "the buffers of all kinds of stream have one type"
+)]
+impl StreamState for HttpHandle {
     #[inline]
     fn headers(&mut self, map: MapType) -> Option<impl DerefMut<Target = HeaderMap>> {
         let index = self.index;
@@ -237,7 +248,7 @@ impl StreamState for Handle {
         .ok()
     }
 
-    fn buffer(&mut self, buffer: BufferType) -> Option<impl DerefMut<Target = Body>> {
+    fn buffer(&mut self, buffer: BufferType) -> Option<RefMut<'_, Body>> {
         let dir = match buffer {
             BufferType::HttpRequestBody => Dir::Request,
             BufferType::HttpResponseBody => Dir::Response,

@@ -1,4 +1,4 @@
-//! `enginebay serve`: an HTTP server that runs the Wasm filters of an Envoy bootstrap configuration.
+//! `enginebay serve`: a server for HTTP and TCP that runs the Wasm filters of an Envoy bootstrap configuration.
 
 mod admin;
 mod connection;
@@ -14,6 +14,7 @@ mod router;
 mod routes;
 mod server;
 mod stats;
+mod tcp;
 mod upstream;
 mod worker;
 
@@ -81,6 +82,7 @@ Bounds:
   HTTP/2 streams at once        1024 per connection
   upstream connections          1024 per cluster and worker, else 503
   upstream response headers     60 KiB
+  a TCP connection without data 1 h, unless configured
 
 Admin interface (admin.address): /ready, /stats?filter=REGEX, /runtimes, /listeners.";
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use enginebay::config::model::{Bootstrap, Cluster, Listener, WasmFilter};
+use enginebay::config::model::{Bootstrap, Cluster, Listener, RouteTable, WasmFilter};
 use enginebay::config::{Process, load_bootstrap};
 use enginebay::{EngineOptions, Engines, FailState, Failure, Plugin, StdPlatform};
 use enginebay_http::{ChainOptions, FilterChain};
@@ -19,6 +19,7 @@ pub(super) struct Plan {
 
 pub(super) struct ListenerPlan {
     pub(super) listener: Listener,
+    /// None for TCP.
     pub(super) routes: Routes,
     pub(super) chain: FilterChain,
 }
@@ -39,7 +40,7 @@ pub(super) fn engines(
     let filters: usize = bootstrap
         .listeners
         .iter()
-        .map(|listener| listener.http.filters.len())
+        .map(|listener| listener.filters().len())
         .sum();
     let needed = u32::try_from(filters.saturating_mul(workers).saturating_add(1)).unwrap_or(u32::MAX);
     options.max_instances = options.max_instances.max(needed);
@@ -58,8 +59,8 @@ impl Plan {
         let clusters = bootstrap.clusters;
         let mut listeners = Vec::with_capacity(bootstrap.listeners.len());
         for (at, listener) in bootstrap.listeners.into_iter().enumerate() {
-            let mut plugins = Vec::with_capacity(listener.http.filters.len());
-            for (number, filter) in listener.http.filters.iter().enumerate() {
+            let mut plugins = Vec::with_capacity(listener.filters().len());
+            for (number, filter) in listener.filters().iter().enumerate() {
                 let plugin = prove(engines, filter, || stats.vm_created(at, number))
                     .map_err(|failure| refusal(file, filter, &failure))?;
                 stats.vm_dropped(at, number);
@@ -67,8 +68,10 @@ impl Plan {
             }
             let mut options = ChainOptions::default();
             options.body_buffer = usize::try_from(listener.buffer_limit).unwrap_or(usize::MAX);
+            let no_routes = RouteTable::default();
+            let routes = listener.http().map_or(&no_routes, |http| &http.routes);
             listeners.push(ListenerPlan {
-                routes: Routes::new(&listener.http.routes, &clusters),
+                routes: Routes::new(routes, &clusters),
                 chain: FilterChain::new(plugins).with_options(options),
                 listener,
             });

@@ -23,6 +23,7 @@ use super::connection::{self, Connection};
 use super::plan::{ListenerPlan, Plan};
 use super::router::Router;
 use super::stats::{ListenerStats, Stats};
+use super::tcp;
 use super::upstream::Cluster;
 
 /// How long the first look-up of names may hold up the start, as in Envoy (`warming`).
@@ -246,7 +247,10 @@ impl OpenConnections {
         };
         spawn_local(async move {
             let _entry = entry;
-            connection::serve(stream, peer, id, connection).await;
+            match connection.here.tcp() {
+                Some(_) => tcp::serve(stream, peer, id, connection).await,
+                None => connection::serve(stream, peer, id, connection).await,
+            }
         });
     }
 
@@ -295,6 +299,8 @@ pub(super) struct Here {
     server_name: HeaderValue,
     chain: LocalChain,
     service: LocalService<Router>,
+    /// For a TCP listener; then the service is not used.
+    tcp: Option<tcp::Proxy>,
     /// By filter, whether its VM has failed.
     crashed: RefCell<Vec<bool>>,
 }
@@ -310,11 +316,21 @@ impl Here {
             .chain
             .start(Rc::new(StdPlatform))
             .map_err(|failure| format!("worker {}: {failure}", task.index))?;
-        let filters = listener.listener.http.filters.len();
+        let filters = listener.listener.filters().len();
         for filter in 0..filters {
             task.stats.vm_created(index, filter);
         }
-        let server_name = listener.listener.http.server_name.as_deref();
+        let http = listener.listener.http();
+        let server_name = http.and_then(|http| http.server_name.as_deref());
+        let tcp = listener.listener.tcp().and_then(|tcp| {
+            // One that is not there was refused with the configuration.
+            let at = task
+                .plan
+                .clusters
+                .iter()
+                .position(|cluster| cluster.name == tcp.cluster)?;
+            Some(tcp::Proxy::new(tcp, &chain, clusters.get(at)?.clone()))
+        });
         let router = Router::new(task.plan.clone(), index, clusters.clone());
         Ok(Here {
             plan: task.plan.clone(),
@@ -326,6 +342,7 @@ impl Here {
                 .and_then(|name| HeaderValue::from_str(name).ok())
                 .unwrap_or(const { HeaderValue::from_static("enginebay") }),
             service: chain.service(router),
+            tcp,
             chain,
             crashed: RefCell::new(vec![false; filters]),
         })
@@ -345,7 +362,16 @@ impl Here {
     }
 
     pub(super) fn codec(&self) -> Codec {
-        self.plan().listener.http.codec
+        self.plan()
+            .listener
+            .http()
+            .map_or_else(Codec::default, |http| http.codec)
+    }
+
+    /// How it serves TCP, if it does.
+    #[inline]
+    pub(super) fn tcp(&self) -> Option<&tcp::Proxy> {
+        self.tcp.as_ref()
     }
 
     #[inline]

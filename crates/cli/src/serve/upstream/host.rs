@@ -43,7 +43,8 @@ impl Open {
     }
 }
 
-struct OneOpen(Rc<Open>);
+/// Counts as an open connection.
+pub(in crate::serve) struct OneOpen(Rc<Open>);
 
 impl Drop for OneOpen {
     fn drop(&mut self) {
@@ -202,7 +203,7 @@ impl Host {
         Ok(sender)
     }
 
-    async fn connect(&self) -> Result<(TokioIo<TcpStream>, OneOpen), Failure> {
+    pub(super) async fn connect(&self) -> Result<(TokioIo<TcpStream>, OneOpen), Failure> {
         let open = self.open.one_more().ok_or(Failure::Overflow)?;
         let connecting = TcpStream::connect(self.address);
         match tokio::time::timeout(self.connect_timeout, connecting).await {

@@ -6,11 +6,15 @@ mod deadline;
 mod failure;
 mod forward;
 mod host;
+mod raw;
 mod resolve;
 
 pub(super) use body::UpstreamBody;
 pub(super) use cluster::Cluster;
+pub(super) use failure::Failure;
 pub(super) use forward::forward;
+pub(super) use host::OneOpen;
+pub(super) use raw::{RawStream, connect};
 
 /// Runs hyper's background work on this worker's thread.
 #[derive(Clone, Copy)]

@@ -1,0 +1,36 @@
+//! Connections for bytes that are not HTTP.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use tokio::net::TcpStream;
+
+use super::cluster::Cluster;
+use super::failure::Failure;
+use super::host::OneOpen;
+
+/// What bytes to an upstream go through.
+pub(in crate::serve) type RawStream = TcpStream;
+
+/// A connection to a host of a cluster, for one client alone.
+pub(in crate::serve) struct Raw {
+    pub(in crate::serve) stream: RawStream,
+    /// The host's address, and this side's.
+    pub(in crate::serve) address: SocketAddr,
+    pub(in crate::serve) local: Option<SocketAddr>,
+    /// Counts it as open.
+    pub(in crate::serve) open: OneOpen,
+}
+
+/// Connects to the host of the cluster whose turn it is.
+pub(in crate::serve) async fn connect(cluster: &Rc<Cluster>) -> Result<Raw, Failure> {
+    let host = cluster.pick().ok_or(Failure::NoHost)?;
+    let (io, open) = host.connect().await?;
+    let stream = io.into_inner();
+    Ok(Raw {
+        local: stream.local_addr().ok(),
+        stream,
+        address: host.address(),
+        open,
+    })
+}
