@@ -15,4 +15,5 @@ mod runtimes;
 mod server;
 mod starting;
 mod stopping;
+mod tcp;
 mod upstream;
