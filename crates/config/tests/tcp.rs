@@ -121,7 +121,7 @@ fn chains_in_the_wrong_order() {
              supported; in front of a TcpProxy they are",
         ),
         (vec![&no_config, &good], "[0].typed_config.config: required"),
-        (vec!["{name: n}", &good], "[0].typed_config: required"),
+        (vec!["{name: x}", &good], "[0].typed_config: required"),
     ] {
         let problems = bootstrap_problems(&bootstrap(&filters));
         assert_eq!(problems, [format!("{FILTERS}{expected}")]);

@@ -1,15 +1,15 @@
-//! A connection on its chain: calls into plugins, and what their failure does.
+//! A connection on its chain: bytes on their way through the plugins.
 
 use std::rc::Rc;
 use std::task::Context;
 
 use enginebay::abi::{Action, PeerType};
-use enginebay::{Body, ContextId, Failure, FailurePolicy, Vm};
+use enginebay::{Body, Vm};
 
-use super::state::{Closing, Connection, Side, State, TcpHandle};
+use super::state::{Connection, Side, State, TcpHandle};
 use crate::chain::Inner;
 use crate::context::Stopped;
-use crate::handle::{Handle, Wake};
+use crate::handle::Handle;
 use crate::{ConnectionInfo, LocalChain};
 
 /// What came out of the last plugin of a direction.
@@ -22,7 +22,7 @@ pub(crate) struct Out {
 /// A connection on its chain.
 #[derive(Clone)]
 pub(crate) struct Cx {
-    chain: Rc<Inner>,
+    pub(super) chain: Rc<Inner>,
     pub(crate) connection: Rc<Connection>,
 }
 
@@ -226,82 +226,6 @@ impl Cx {
             self.no_longer_waits(index);
         }
         left
-    }
-
-    /// The context of a plugin that takes part in the connection.
-    fn context(&self, index: usize) -> Option<ContextId> {
-        let state = self.connection.state();
-        let slot = &state.slots[index];
-        slot.context.filter(|_| !slot.skipped)
-    }
-
-    /// Calls a plugin that takes part in the connection.
-    fn call<R>(
-        &self,
-        index: usize,
-        callback: impl FnOnce(&Vm<Handle>, ContextId) -> Result<R, Failure>,
-    ) -> Result<Option<R>, Stopped> {
-        let vm = &self.chain.filters[index].running.vm;
-        let Some(id) = self.context(index) else {
-            return Ok(None);
-        };
-        let failed_before = vm.failure().is_some();
-        match callback(vm, id) {
-            Ok(result) => {
-                self.check()?;
-                Ok(Some(result))
-            }
-            Err(_) => {
-                self.failed(index, failed_before)?;
-                Ok(None)
-            }
-        }
-    }
-
-    /// What a failed VM means for the connection: the policy decides whether it goes on without the plugin.
-    #[cold]
-    fn failed(&self, index: usize, failed_before: bool) -> Result<(), Stopped> {
-        let filter = &self.chain.filters[index];
-        let goes_on = match filter.policy {
-            FailurePolicy::FailClosed | FailurePolicy::FailReload(_) => false,
-            FailurePolicy::FailOpen => failed_before,
-            FailurePolicy::FailOpenAtOnce => true,
-        };
-        {
-            let mut state = self.connection.state();
-            state.slots[index].skipped = true;
-            if !goes_on {
-                state.close(Closing::Failed);
-            }
-        }
-        filter.wake_all();
-        if !goes_on {
-            self.connection.wake();
-        }
-        self.check()
-    }
-
-    fn wait_for(&self, index: usize) {
-        let context = {
-            let mut state = self.connection.state();
-            let slot = &mut state.slots[index];
-            slot.context.filter(|_| !std::mem::replace(&mut slot.waits, true))
-        };
-        if let Some(id) = context {
-            let connection = Rc::downgrade(&self.connection);
-            self.chain.filters[index].wait(id.get(), connection);
-        }
-    }
-
-    fn no_longer_waits(&self, index: usize) {
-        let context = {
-            let mut state = self.connection.state();
-            let slot = &mut state.slots[index];
-            slot.context.filter(|_| std::mem::take(&mut slot.waits))
-        };
-        if let Some(id) = context {
-            self.chain.filters[index].no_longer_waits(id.get());
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Plugins on TCP connections: any two byte streams, on one thread.
 
+mod calls;
 mod drive;
 mod filters;
 mod pipe;

@@ -1,6 +1,6 @@
 //! One direction of a connection: reading, and writing what the plugins let through.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -14,8 +14,9 @@ use super::filters::Out;
 const CHUNK: usize = 64 << 10;
 
 thread_local! {
-    /// Read into by all connections of the thread, so that those that wait need no memory for it.
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK].into());
+    /// Read into by all connections of the thread, so that those that wait need no memory for it. Taken out while it is
+    /// used, as a byte stream may well be made of another connection.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// One direction.
@@ -44,14 +45,17 @@ impl Pipe {
         from: &mut (impl AsyncRead + Unpin),
         room: Option<usize>,
     ) -> Poll<io::Result<Bytes>> {
-        SCRATCH.with_borrow_mut(|scratch| {
-            let len = room.unwrap_or(CHUNK).min(CHUNK);
-            let mut buffer = ReadBuf::new(&mut scratch[..len]);
-            ready!(Pin::new(from).poll_read(task, &mut buffer))?;
-            let data = Bytes::copy_from_slice(buffer.filled());
+        let mut scratch = SCRATCH.take();
+        scratch.resize(CHUNK, 0);
+        let len = room.unwrap_or(CHUNK).min(CHUNK);
+        let mut buffer = ReadBuf::new(&mut scratch[..len]);
+        let polled = Pin::new(from).poll_read(task, &mut buffer);
+        let data = polled.map_ok(|()| Bytes::copy_from_slice(buffer.filled()));
+        SCRATCH.set(scratch);
+        if let Poll::Ready(Ok(data)) = &data {
             self.read_end |= data.is_empty();
-            Poll::Ready(Ok(data))
-        })
+        }
+        data
     }
 
     /// Writes what is there, and then the end if it is next. Says whether anything went out. Pending only with
