@@ -269,6 +269,39 @@ async fn a_connection_without_bytes_is_closed() {
 }
 
 #[tokio::test]
+async fn either_side_may_break_off() {
+    // Resets each connection once it has a byte of it.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let resetting = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read_u8().await;
+            reset(stream);
+        }
+    });
+    for (port, by_client) in [(echo().await, true), (resetting, false)] {
+        let server = Server::start(&config(any_runtime(), &[marker()], port));
+        let mut client = connect(server.address).await;
+        client.write_all(b"a").await.unwrap();
+        if by_client {
+            gets(&mut client, "up:a").await;
+            reset(client);
+        } else {
+            assert_eq!(rest(&mut client).await, b"");
+        }
+        until("over", || server.stat("tcp.ingress.downstream_cx_active") == 0).await;
+        assert!(server.log().contains("wasm log tap: done"), "{}", server.log());
+        until("without streams", || server.stat("wasm.streams_active") == 0).await;
+    }
+}
+
+fn reset(stream: TcpStream) {
+    socket2::SockRef::from(&stream)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
+}
+
+#[tokio::test]
 async fn a_crash_closes_the_connection_and_the_server_lives() {
     let crash =
         guest(r#"(func (export "proxy_on_downstream_data") (param i32 i32 i32) (result i32) unreachable)"#);
