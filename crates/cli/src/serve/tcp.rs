@@ -1,6 +1,5 @@
 //! TCP listeners: what Envoy's `tcp_proxy` does behind the plugins.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;

@@ -308,7 +308,7 @@ async fn a_crash_closes_the_connection_and_the_server_lives() {
     let port = echo().await;
     for (policy, opens) in [("", false), (", failure_policy: FAIL_OPEN", true)] {
         let config = Config {
-            guests: &[crash.clone()],
+            guests: std::slice::from_ref(&crash),
             runtime: any_runtime(),
             upstream: Some(port),
             proxy: "",

@@ -27,26 +27,26 @@ impl Cx {
         let Some(id) = self.context(index) else {
             return Ok(None);
         };
-        let failed_before = vm.failure().is_some();
         match callback(vm, id) {
             Ok(result) => {
                 self.check()?;
                 Ok(Some(result))
             }
             Err(_) => {
-                self.failed(index, failed_before)?;
+                self.failed(index, false)?;
                 Ok(None)
             }
         }
     }
 
-    /// What a failed VM means for the connection: the policy decides whether it goes on without the plugin.
+    /// What a failed VM means for the connection: the policy decides whether it goes on without the plugin. With
+    /// `FAIL_OPEN`, a connection that the plugin knows does not, as on Envoy, whichever connection met the failure.
     #[cold]
-    pub(super) fn failed(&self, index: usize, failed_before: bool) -> Result<(), Stopped> {
+    pub(super) fn failed(&self, index: usize, before_connection: bool) -> Result<(), Stopped> {
         let filter = &self.chain.filters[index];
         let goes_on = match filter.policy {
             FailurePolicy::FailClosed | FailurePolicy::FailReload(_) => false,
-            FailurePolicy::FailOpen => failed_before,
+            FailurePolicy::FailOpen => before_connection,
             FailurePolicy::FailOpenAtOnce => true,
         };
         {

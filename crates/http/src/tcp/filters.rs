@@ -56,12 +56,12 @@ impl Cx {
     pub(crate) fn open(&self, from: usize) -> Result<(), Stopped> {
         for index in from..self.count() {
             let running = &self.chain.filters[index].running;
+            let failed_before = running.vm.failure().is_some();
             let handle = Handle::Tcp(TcpHandle::new(self.connection.clone(), index));
             match running.vm.create_stream(running.root, handle) {
                 Ok(id) => self.connection.state().slots[index].context = Some(id),
-                // Nothing of the connection has met the plugin yet: as on Envoy, it counts as one that came later.
                 Err(_) => {
-                    self.failed(index, true)?;
+                    self.failed(index, failed_before)?;
                     continue;
                 }
             }
@@ -88,7 +88,7 @@ impl Cx {
                     self.connection.state().register(task);
                     return Ok(false);
                 }
-                self.failed(index, true)?;
+                self.failed(index, false)?;
             }
             self.no_longer_waits(index);
             self.connection.state().opening = None;
@@ -162,7 +162,7 @@ impl Cx {
                 if self.chain.filters[index].running.vm.failure().is_none() {
                     continue;
                 }
-                self.failed(index, true)?;
+                self.failed(index, false)?;
             }
             any = true;
             let (data, end) = self.leave(side, index);

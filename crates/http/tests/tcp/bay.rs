@@ -89,6 +89,13 @@ impl Bay {
         }
     }
 
+    /// The VM of a plugin has failed.
+    pub(crate) async fn until_failed(&self) {
+        while self.chain.failures().iter().all(Option::is_none) {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     pub(crate) async fn until(&self, line: &str) {
         while self.log.count(line) == 0 {
             sleep(Duration::from_millis(1)).await;

@@ -55,7 +55,7 @@ fn a_trap_in_each_callback_under_each_policy() {
         (FailClosed, "upstream_data", Half, Closed),
         (FailClosed, "downstream_connection_close", Fine, Closed),
         (FailClosed, "log", Fine, Closed),
-        (FailOpen, "context_create", Fine, Fine),
+        (FailOpen, "context_create", Closed, Fine),
         (FailOpen, "new_connection", Closed, Fine),
         (FailOpen, "downstream_data", Closed, Fine),
         (FailOpen, "upstream_data", Half, Fine),
@@ -92,26 +92,54 @@ fn a_trap_in_each_callback_under_each_policy() {
     });
 }
 
+/// Two bytes trap, others do what `code` says.
+fn crashing(code: &str, policy: FailurePolicy) -> Wat {
+    let mut guest = Wat::default().on(
+        "downstream_data",
+        &format!("(if (i32.eq (local.get $n) (i32.const 2)) (then unreachable)) {code}"),
+    );
+    guest.policy = policy;
+    guest
+}
+
 #[test]
 fn a_connection_that_waits_for_a_plugin_hears_of_its_failure() {
     on_each(async |runtime| {
-        for policy in [FailClosed, FailOpen] {
-            // One byte pauses, two trap.
-            let mut guest = Wat::default().on(
-                "downstream_data",
-                "(if (i32.eq (local.get $n) (i32.const 2)) (then unreachable)) (call $log 'paused') (i32.const 1)",
-            );
-            guest.policy = policy;
+        for policy in [FailClosed, FailOpen, FailOpenAtOnce] {
+            let guest = crashing("(call $log 'paused') (i32.const 1)", policy);
             let bay = Bay::one(runtime, guest);
             let mut waiting = bay.connect();
             waiting.send("1").await;
             bay.until("paused").await;
-            let mut crashing = bay.connect();
-            crashing.send("12").await;
-            assert!(matches!(crashing.end().await, TcpEnd::PluginFailed));
-            match policy {
-                FailClosed => assert!(matches!(waiting.end().await, TcpEnd::PluginFailed)),
-                _ => gets(&mut waiting.server, "1").await,
+            let mut other = bay.connect();
+            other.send("12").await;
+            if policy == FailOpenAtOnce {
+                gets(&mut other.server, "12").await;
+                gets(&mut waiting.server, "1").await;
+            } else {
+                assert!(matches!(other.end().await, TcpEnd::PluginFailed));
+                assert!(matches!(waiting.end().await, TcpEnd::PluginFailed));
+            }
+        }
+    });
+}
+
+#[test]
+fn a_connection_that_the_plugin_knew_before_it_failed() {
+    on_each(async |runtime| {
+        for policy in [FailClosed, FailOpen, FailOpenAtOnce] {
+            let bay = Bay::one(runtime, crashing("(i32.const 0)", policy));
+            let mut older = bay.connect();
+            older.send("abc").await;
+            gets(&mut older.server, "abc").await;
+            let mut other = bay.connect();
+            other.send("12").await;
+            bay.until_failed().await;
+            older.send("abcd").await;
+            if policy == FailOpenAtOnce {
+                gets(&mut older.server, "abcd").await;
+            } else {
+                assert!(matches!(older.end().await, TcpEnd::PluginFailed), "{policy:?}");
             }
         }
     });
@@ -120,13 +148,19 @@ fn a_connection_that_waits_for_a_plugin_hears_of_its_failure() {
 #[test]
 fn a_connection_paused_at_its_beginning_hears_of_a_failure() {
     on_each(async |runtime| {
-        let mut guest = Wat::default().on("new_connection", "(call $log 'new') (i32.const 1)");
-        guest.policy = FailOpen;
-        let bay = Bay::one(runtime, later(guest, "unreachable"));
-        let mut conn = bay.connect();
-        conn.send("in").await;
-        bay.until("new").await;
-        assert!(!conn.connected.get());
-        gets(&mut conn.server, "in").await;
+        for policy in [FailOpen, FailOpenAtOnce] {
+            let mut guest = Wat::default().on("new_connection", "(call $log 'new') (i32.const 1)");
+            guest.policy = policy;
+            let bay = Bay::one(runtime, later(guest, "unreachable"));
+            let mut conn = bay.connect();
+            conn.send("in").await;
+            bay.until("new").await;
+            assert!(!conn.connected.get());
+            if policy == FailOpenAtOnce {
+                gets(&mut conn.server, "in").await;
+            } else {
+                assert!(matches!(conn.end().await, TcpEnd::PluginFailed));
+            }
+        }
     });
 }
