@@ -16,10 +16,12 @@ pub(crate) const HTTP_PROTOCOL_OPTIONS: &str = "envoy.extensions.upstreams.http.
 pub(crate) const ROUTER: &str = "envoy.extensions.filters.http.router.v3.Router";
 pub(crate) const NETWORK_WASM: &str = "envoy.extensions.filters.network.wasm.v3.Wasm";
 pub(crate) const TCP_PROXY: &str = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
+pub(crate) const RAW_BUFFER: &str = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer";
+pub(crate) const UPSTREAM_TLS: &str = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
 pub(crate) const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
 
 /// What a field of type `Any` may hold: the full name of the field, and the types.
-const EXTENSIONS: [(&str, &[&str]); 4] = [
+const EXTENSIONS: [(&str, &[&str]); 5] = [
     (
         "envoy.config.listener.v3.Filter.typed_config",
         &[HTTP_CONNECTION_MANAGER, TCP_PROXY, NETWORK_WASM],
@@ -39,6 +41,10 @@ const EXTENSIONS: [(&str, &[&str]); 4] = [
     (
         "envoy.config.cluster.v3.Cluster.typed_extension_protocol_options",
         &[HTTP_PROTOCOL_OPTIONS],
+    ),
+    (
+        "envoy.config.core.v3.TransportSocket.typed_config",
+        &[UPSTREAM_TLS, RAW_BUFFER],
     ),
 ];
 

@@ -14,6 +14,9 @@ use crate::tcp::TcpHandle;
 pub(crate) trait Wake {
     /// Wakes whoever drives it.
     fn wake(&self);
+
+    /// Bytes that wait at this plugin.
+    fn buffered(&self, index: usize) -> usize;
 }
 
 /// A plugin's view of a stream.

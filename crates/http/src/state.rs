@@ -47,6 +47,12 @@ impl Wake for Stream {
     fn wake(&self) {
         Stream::wake(self);
     }
+
+    fn buffered(&self, index: usize) -> usize {
+        let state = self.state();
+        let slot = state.slots.get(index);
+        slot.map_or(0, |slot| slot.lanes.iter().map(|lane| lane.buffer.len()).sum())
+    }
 }
 
 /// The state of a stream.

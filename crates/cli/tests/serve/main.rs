@@ -16,4 +16,5 @@ mod server;
 mod starting;
 mod stopping;
 mod tcp;
+mod tls;
 mod upstream;

@@ -6,6 +6,7 @@ mod network;
 mod plugin;
 mod routes;
 mod server;
+mod tls;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;

@@ -52,7 +52,7 @@ pub(super) fn set_header_map_pairs<S: StreamState>(
         let map = map_type(map)?;
         let memory = cx.memory();
         let pairs = pairs::decode(memory.read(data, size)?).map_err(|_| Status::BadArgument)?;
-        let replaced = state.with_headers(map, |headers| headers.replace_all(pairs));
+        let replaced = state.change_headers(map, |headers| headers.replace_all(pairs));
         added(replaced)
     })
 }
@@ -122,7 +122,7 @@ fn change<S: StreamState>(
         let memory = cx.memory();
         let name = memory.read(key, key_size)?;
         let value = memory.read(value, value_size)?;
-        added(state.with_headers(map, |headers| change(headers, name, value)))
+        added(state.change_headers(map, |headers| change(headers, name, value)))
     })
 }
 
@@ -139,7 +139,7 @@ pub(super) fn remove_header_map_value<S: StreamState>(
         let name = memory.read(key, key_size)?;
         // A header that is not there is removed already, as on Envoy.
         state
-            .with_headers(map, |headers| headers.remove(name))
+            .change_headers(map, |headers| headers.remove(name))
             .ok_or(Status::BadArgument)?;
         Ok(())
     })

@@ -3,7 +3,9 @@
 mod buffers;
 mod contexts;
 mod foreign;
+mod grpc_calls;
 mod headers;
+mod http_calls;
 mod logging;
 mod metrics;
 mod properties;
@@ -12,7 +14,6 @@ mod shared_queues;
 mod streams;
 mod time;
 mod timers;
-mod unavailable;
 mod wasi;
 
 use enginebay_abi::{HostFunction, Status};
@@ -172,18 +173,18 @@ pub(crate) fn implementation<S: StreamState>(function: HostFunction) -> HostCall
         F::ProxyCloseStream => call!(streams::close_stream),
         F::ProxyClearRouteCache => call!(streams::clear_route_cache),
         F::ProxySendLocalResponse => call!(streams::send_local_response),
-        F::ProxyGetStatus => call!(streams::get_status),
+        F::ProxyGetStatus => call!(grpc_calls::get_status),
 
         F::ProxyGetProperty => call!(properties::get_property),
         F::ProxySetProperty => call!(properties::set_property),
 
         F::ProxySetTickPeriodMilliseconds => call!(timers::set_tick_period_milliseconds),
-        F::ProxyHttpCall => call!(unavailable::http_call),
-        F::ProxyGrpcCall => call!(unavailable::grpc_call),
-        F::ProxyGrpcStream => call!(unavailable::grpc_stream),
-        F::ProxyGrpcSend => call!(unavailable::grpc_send),
-        F::ProxyGrpcCancel => call!(unavailable::grpc_cancel),
-        F::ProxyGrpcClose => call!(unavailable::grpc_close),
+        F::ProxyHttpCall => call!(http_calls::http_call),
+        F::ProxyGrpcCall => call!(grpc_calls::grpc_call),
+        F::ProxyGrpcStream => call!(grpc_calls::grpc_stream),
+        F::ProxyGrpcSend => call!(grpc_calls::grpc_send),
+        F::ProxyGrpcCancel => call!(grpc_calls::grpc_cancel),
+        F::ProxyGrpcClose => call!(grpc_calls::grpc_close),
         F::ProxyGetSharedData => call!(shared_data::get_shared_data),
         F::ProxySetSharedData => call!(shared_data::set_shared_data),
         F::ProxyRegisterSharedQueue => call!(shared_queues::register_shared_queue),

@@ -5,6 +5,7 @@ mod fixture;
 mod allocator;
 mod bounds;
 mod buffers;
+mod callouts;
 mod contexts;
 mod failures;
 mod foreign;
@@ -22,7 +23,6 @@ mod shared_queues;
 mod streams;
 mod tcp;
 mod timers;
-mod unavailable;
 mod wasi;
 
 // Linked for their registrations.

@@ -51,6 +51,12 @@ impl Wake for Connection {
         let waker = self.state().waker.take();
         waker.into_iter().for_each(Waker::wake);
     }
+
+    fn buffered(&self, index: usize) -> usize {
+        let state = self.state();
+        let slot = state.slots.get(index);
+        slot.map_or(0, |slot| slot.lanes.iter().map(|lane| lane.buffer.len()).sum())
+    }
 }
 
 /// The state of a connection.

@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use tokio::net::TcpStream;
-
 use super::cluster::Cluster;
 use super::failure::Failure;
-use super::host::OneOpen;
+use super::open::OneOpen;
+use super::stream::{UpstreamConnection, UpstreamStream};
+use super::tls::Protocol;
 
 /// What bytes to an upstream go through.
-pub(in crate::serve) type RawStream = TcpStream;
+pub(in crate::serve) type RawStream = UpstreamStream;
 
 /// A connection to a host of a cluster, for one client alone.
 pub(in crate::serve) struct Raw {
@@ -25,10 +25,9 @@ pub(in crate::serve) struct Raw {
 /// Connects to the host of the cluster whose turn it is.
 pub(in crate::serve) async fn connect(cluster: &Rc<Cluster>) -> Result<Raw, Failure> {
     let host = cluster.pick().ok_or(Failure::NoHost)?;
-    let (io, open) = host.connect().await?;
-    let stream = io.into_inner();
+    let UpstreamConnection { stream, open } = host.connect(Protocol::Bytes).await?;
     Ok(Raw {
-        local: stream.local_addr().ok(),
+        local: stream.local_addr(),
         stream,
         address: host.address(),
         open,
