@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
+use crate::common::callouts::Callouts;
 use crate::common::guests::Wat;
 use crate::common::{Log, engines, runtimes};
 
@@ -48,9 +49,18 @@ impl Bay {
     }
 
     pub(crate) fn with(plugins: impl IntoIterator<Item = Plugin>, options: ChainOptions) -> Self {
+        Bay::calling(plugins, options, Callouts::default())
+    }
+
+    /// Plugins that can call out.
+    pub(crate) fn calling(
+        plugins: impl IntoIterator<Item = Plugin>,
+        options: ChainOptions,
+        callouts: Callouts,
+    ) -> Self {
         let log = Log::default();
         let chain = FilterChain::new(plugins).with_options(options);
-        let chain = chain.start(log.platform()).unwrap();
+        let chain = chain.start_with(log.platform(), Rc::new(callouts)).unwrap();
         spawn_local(chain.background());
         Bay { chain, log }
     }

@@ -1,11 +1,15 @@
 //! Plugins that pause, and how much they may keep.
 
-use enginebay_http::ChainOptions;
+use std::time::Duration;
+
+use enginebay_http::{Body, ChainOptions};
+use http::Response;
 use tokio::io::AsyncWriteExt;
 use tokio::task::spawn_local;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::bay::{Bay, Conn, SHORT, gets, gets_nothing, later, on_each, rest};
+use crate::common::callouts::{Callouts, boxed, pairs};
 use crate::common::engines;
 use crate::common::guests::{Wat, tcp_recorder};
 
@@ -162,6 +166,7 @@ fn reading_stops_while_the_buffer_of_a_paused_plugin_is_full() {
         }
         // And what the pipe itself holds.
         assert_eq!(written, 1000 + 64);
+        assert_eq!(bay.chain.buffered_bytes(), 1000);
         // The other direction does not wait.
         conn.reply("still here").await;
         gets(&mut conn.client, "still here").await;
@@ -184,5 +189,36 @@ fn a_plugin_cannot_make_its_buffer_grow_without_end() {
         conn.send("a").await;
         gets(&mut conn.server, "a1234512345").await;
         assert_eq!(bay.log.lines(), ["0", "0", "1"]);
+    });
+}
+
+#[test]
+fn a_connection_waits_for_a_callout() {
+    on_each(async |runtime| {
+        let mut guest = Wat::default();
+        let headers = [(":method", "GET"), (":path", "/"), (":authority", "a")];
+        let parts = [
+            guest.text("up"),
+            guest.text(&pairs(&headers)),
+            guest.text(""),
+            guest.text(&pairs(&[])),
+        ]
+        .join(" ");
+        let call = format!("(call $log_number (call $http_call {parts} (i32.const 1000) (i32.const 12)))");
+        let guest = guest.on("new_connection", &format!("{call} (i32.const 1)")).on(
+            "http_call_response",
+            "(call $log_header (i32.const 6) ':status') (drop (call $continue (i32.const 2)))",
+        );
+        let callouts = Callouts::default().on("up", async |_| {
+            sleep(Duration::from_millis(5)).await;
+            Ok(Response::new(boxed(Body::empty())))
+        });
+        let plugin = guest.load(&engines(), runtime);
+        let bay = Bay::calling([plugin], ChainOptions::default(), callouts);
+        let mut conn = bay.connect();
+        conn.send("in").await;
+        gets(&mut conn.server, "in").await;
+        assert_eq!(bay.log.lines(), ["0", "200"]);
+        assert_eq!(bay.chain.callout_counts(), [0]);
     });
 }
