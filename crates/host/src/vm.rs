@@ -1,6 +1,8 @@
 //! VMs: one instance of a program with its contexts.
 
 mod callouts;
+mod metadata;
+mod tcp;
 
 use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
