@@ -56,9 +56,12 @@ pub(super) fn set_property<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> 
         if path.len().saturating_add(value.len()) > MAX_PROPERTY_SIZE {
             return Err(Status::BadArgument.into());
         }
-        let path = PropertyPath::parse(path).map_err(|_| Status::SerializationFailure)?;
         let declared = PropertyDeclaration::default();
-        let set = state.with_stream(|stream| stream.set_property(path, value, &declared));
+        let set = state.with_stream(|stream| match PropertyPath::parse(path) {
+            Ok(path) => stream.set_property(path, value, &declared),
+            // As on Envoy, though nobody can read it.
+            Err(_) => Status::Ok,
+        });
         finish(set.unwrap_or(Status::NotFound))
     })
 }
