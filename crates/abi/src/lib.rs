@@ -52,7 +52,7 @@ pub mod wasi;
 mod table_tests;
 
 pub use answers::{Answer, AnsweredBy, Results};
-pub use callbacks::{Callback, Integration, Shape};
+pub use callbacks::{Callback, Called, Integration, Shape};
 pub use enums::{
     BufferType, GrpcStatus, LogLevel, MapType, MetricType, PeerType, Status, StreamType, UnknownValue,
 };
