@@ -61,6 +61,14 @@ pub(super) fn cases() -> Vec<Case> {
         set(case("ok/no_path"), "", "value", Status::Ok)
             .then(Effect::Untouched)
             .differs("as on Envoy, where nobody can read it: SDKs take any status but OK for a crash"),
+        case("bad_argument")
+            .call(
+                F::ProxySetProperty,
+                [data("own"), num(1 << 14), num(1 << 20)],
+                Status::BadArgument,
+            )
+            .then(Effect::Untouched)
+            .differs("Envoy has no bound, and the specification no status for one"),
         set(
             case("not_found").during(C::ProxyOnConfigure),
             "own",
