@@ -154,10 +154,13 @@ answers! {
     Stream status [Ok, BadArgument, Unimplemented]: ProxyContinueStream;
     Stream status [Ok, BadArgument]: ProxyCloseStream;
     Stream status [Ok, BadArgument, InvalidMemoryAccess]: ProxySendLocalResponse;
-    Host status [Ok, InvalidMemoryAccess]: ProxyGetStatus;
+    Host status [Ok, InvalidMemoryAccess, InternalFailure]: ProxyGetStatus;
 
-    Nobody status [Unimplemented]:
-        ProxyHttpCall ProxyGrpcCall ProxyGrpcStream ProxyGrpcSend ProxyGrpcCancel ProxyGrpcClose;
+    Callouts status [Ok, BadArgument, InvalidMemoryAccess, InternalFailure]: ProxyHttpCall;
+    // Names and metadata that can't be sent are bad arguments; the specification has no status for them.
+    Callouts status [Ok, BadArgument, ParseFailure, InvalidMemoryAccess, InternalFailure]: ProxyGrpcCall ProxyGrpcStream;
+    Callouts status [Ok, NotFound, BadArgument, InvalidMemoryAccess, InternalFailure]: ProxyGrpcSend;
+    Callouts status [Ok, NotFound, BadArgument]: ProxyGrpcCancel ProxyGrpcClose;
 
     Shared status [Ok, NotFound, InvalidMemoryAccess, InternalFailure]: ProxyGetSharedData;
     Shared status [Ok, InvalidMemoryAccess, CasMismatch, InternalFailure]: ProxySetSharedData;

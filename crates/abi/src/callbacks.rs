@@ -298,10 +298,12 @@ impl Callback {
             Callback::ProxyOnHttpCallResponse => {
                 ("", "for the response to `proxy_http_call`, or its failure")
             }
-            Callback::ProxyOnGrpcReceiveInitialMetadata => ("", "for the head of a response"),
-            Callback::ProxyOnGrpcReceive => ("", "for each message"),
-            Callback::ProxyOnGrpcReceiveTrailingMetadata => ("", "for the trailers of a response"),
-            Callback::ProxyOnGrpcClose => ("", "when a call or stream is over"),
+            Callback::ProxyOnGrpcReceiveInitialMetadata => ("filter chain", "for the head of a response"),
+            Callback::ProxyOnGrpcReceive => ("filter chain", "for each message"),
+            Callback::ProxyOnGrpcReceiveTrailingMetadata => {
+                ("filter chain", "for the trailers of a response")
+            }
+            Callback::ProxyOnGrpcClose => ("filter chain", "when a call or stream is over"),
             Callback::ProxyOnDone => (
                 "filter chain",
                 "when a stream is over, or a plugin is no longer needed",

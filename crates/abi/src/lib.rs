@@ -14,6 +14,7 @@
 //! | [`pairs`] | the codec for header maps |
 //! | [`property`] | the codec for property paths |
 //! | [`values`] | how property values are written |
+//! | [`grpc_service`] | where a gRPC callout goes |
 //!
 //! The tables follow the Proxy-Wasm specification for names and contracts. Where Envoy links
 //! something else than the specification says, the tables follow Envoy, because that is what
@@ -41,6 +42,7 @@ pub mod callbacks;
 pub mod enums;
 pub mod filter;
 pub mod functions;
+pub mod grpc_service;
 pub mod pairs;
 pub mod param;
 pub mod property;
@@ -58,6 +60,7 @@ pub use enums::{
 };
 pub use filter::{Action, FilterDataStatus, FilterHeadersStatus, FilterMetadataStatus, FilterTrailersStatus};
 pub use functions::{FunctionDef, HostFunction, Namespace, Phase};
+pub use grpc_service::GrpcService;
 pub use pairs::{Pairs, PairsError};
 pub use param::Param;
 pub use property::PropertyPath;

@@ -14,10 +14,12 @@ pub(crate) const HTTP_CONNECTION_MANAGER: &str =
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 pub(crate) const HTTP_PROTOCOL_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 pub(crate) const ROUTER: &str = "envoy.extensions.filters.http.router.v3.Router";
+pub(crate) const RAW_BUFFER: &str = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer";
+pub(crate) const UPSTREAM_TLS: &str = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
 pub(crate) const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
 
 /// What a field of type `Any` may hold: the full name of the field, and the types.
-const EXTENSIONS: [(&str, &[&str]); 4] = [
+const EXTENSIONS: [(&str, &[&str]); 5] = [
     (
         "envoy.config.listener.v3.Filter.typed_config",
         &[HTTP_CONNECTION_MANAGER],
@@ -37,6 +39,10 @@ const EXTENSIONS: [(&str, &[&str]); 4] = [
     (
         "envoy.config.cluster.v3.Cluster.typed_extension_protocol_options",
         &[HTTP_PROTOCOL_OPTIONS],
+    ),
+    (
+        "envoy.config.core.v3.TransportSocket.typed_config",
+        &[UPSTREAM_TLS, RAW_BUFFER],
     ),
 ];
 

@@ -3,10 +3,14 @@
 //! [`crate::load_bootstrap`] and [`crate::load_plugin`] build these from text; the `from_message` functions build them
 //! from messages that came from somewhere else.
 
+mod tls;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use tls::{ClientCertificate, PrivateKey, Roots, SubjectAltName, TlsVersion, UpstreamTls};
 
 /// A plugin and the VM it runs in (`envoy.extensions.wasm.v3.PluginConfig`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -343,6 +347,11 @@ pub struct Cluster {
     /// Whether the hosts are spoken to in HTTP/2 with prior knowledge (`typed_extension_protocol_options` or the
     /// older `http2_protocol_options`) and not in HTTP/1.1.
     pub http2: bool,
+    /// `common_http_protocol_options.idle_timeout`: how long a connection may be without a request. 1 h unless given;
+    /// `None` if it was given as zero, which is no limit.
+    pub idle_timeout: Option<Duration>,
+    /// `transport_socket`, if it is TLS.
+    pub tls: Option<UpstreamTls>,
 }
 
 /// How a cluster's hosts are found (`Cluster.DiscoveryType`).
@@ -381,4 +390,6 @@ pub struct Endpoint {
     pub host: String,
     /// 1 to 65535.
     pub port: u16,
+    /// `hostname`. Empty if not given.
+    pub hostname: String,
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use common::{BOOTSTRAP, Fixed, MINIMAL, changed};
 use enginebay_config::model::{
-    Capabilities, ClusterKind, Code, Codec, DnsFamily, FailurePolicy, PathMatch, RouteAction,
+    Capabilities, ClusterKind, Code, Codec, DnsFamily, FailurePolicy, PathMatch, PrivateKey, Roots,
+    RouteAction, SubjectAltName, TlsVersion,
 };
 use enginebay_config::{load_bootstrap, read_bootstrap};
 
@@ -48,6 +49,75 @@ fn everything_arrives_in_the_model() {
         ("grpc", ClusterKind::Static, true)
     );
     assert_eq!(grpc.connect_timeout, Duration::from_secs(5));
+    assert_eq!(backend.idle_timeout, Some(Duration::from_secs(3600)));
+    assert_eq!(grpc.idle_timeout, Some(Duration::from_secs(30)));
+    assert_eq!(grpc.endpoints[0].hostname, "one.example.com");
+    assert_eq!(backend.endpoints[0].hostname, "");
+    assert_eq!(backend.tls, None);
+}
+
+#[test]
+fn tls_arrives_in_the_model() {
+    let bootstrap = load_bootstrap(BOOTSTRAP, "envoy.yaml", &Fixed).unwrap();
+    let tls = bootstrap.clusters[1].tls.as_ref().unwrap();
+    assert_eq!(
+        tls.path,
+        "static_resources.clusters[1].transport_socket.typed_config.common_tls_context"
+    );
+    assert_eq!(tls.sni.as_deref(), Some("grpc.example.com"));
+    assert!(tls.auto_host_sni && tls.auto_sni_san_validation && tls.accept_untrusted);
+    assert_eq!(tls.max_session_keys, 4);
+    assert_eq!((tls.oldest, tls.newest), (TlsVersion::V1_2, TlsVersion::V1_3));
+    assert_eq!(tls.alpn, ["h2"]);
+    let certificate = tls.certificate.as_ref().unwrap();
+    assert_eq!(certificate.chain, [[1, 2, 3]]);
+    assert_eq!(certificate.key, PrivateKey::Pkcs8(vec![4, 5, 6]));
+    assert!(!format!("{tls:?}").contains("[4, 5, 6]"), "{tls:?}");
+    assert_eq!(tls.roots, Roots::Certificates(vec![vec![7, 8], vec![9]]));
+    assert_eq!(
+        tls.names,
+        [
+            SubjectAltName::Dns("grpc.example.com".to_owned()),
+            SubjectAltName::Uri("spiffe://example/grpc".to_owned()),
+            SubjectAltName::Ip("::1".parse().unwrap()),
+        ]
+    );
+}
+
+#[test]
+fn tls_without_anything_said() {
+    let with = |context: &str| {
+        let text = format!(
+            "static_resources: {{clusters: [{{name: a, transport_socket: {{name: t, typed_config: {{'@type': \
+             type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, {context}}}}}}}]}}"
+        );
+        let mut bootstrap = load_bootstrap(&text, "envoy.yaml", &Fixed).unwrap();
+        bootstrap.clusters.remove(0).tls.unwrap()
+    };
+    let tls = with("");
+    assert_eq!((tls.sni.as_deref(), tls.max_session_keys), (None, 1));
+    assert!(!tls.auto_host_sni && !tls.auto_sni_san_validation && !tls.accept_untrusted);
+    assert_eq!((tls.oldest, tls.newest), (TlsVersion::V1_2, TlsVersion::V1_3));
+    assert!(tls.alpn.is_empty() && tls.names.is_empty());
+    assert_eq!((tls.certificate, tls.roots), (None, Roots::Unverified));
+
+    let system = "common_tls_context: {validation_context: {system_root_certs: {}}}";
+    assert_eq!(with(system).roots, Roots::System);
+    // As in Envoy, the file's go first.
+    let pem = r#"{inline_string: "-----BEGIN CERTIFICATE-----\nBwg=\n-----END CERTIFICATE-----\n"}"#;
+    let both =
+        format!("common_tls_context: {{validation_context: {{system_root_certs: {{}}, trusted_ca: {pem}}}}}");
+    assert_eq!(with(&both).roots, Roots::Certificates(vec![vec![7, 8]]));
+    for (name, expected) in [
+        ("RSA PRIVATE KEY", PrivateKey::Pkcs1(vec![7, 8])),
+        ("EC PRIVATE KEY", PrivateKey::Sec1(vec![7, 8])),
+    ] {
+        let key = pem.replace("CERTIFICATE", name);
+        let context = format!(
+            "common_tls_context: {{tls_certificates: [{{certificate_chain: {pem}, private_key: {key}}}]}}"
+        );
+        assert_eq!(with(&context).certificate.unwrap().key, expected);
+    }
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub(crate) struct Context<S> {
     pub(crate) kind: Kind<S>,
     /// `proxy_on_done` returned false: the context goes when the guest calls `proxy_done`.
     pub(crate) pending_done: bool,
+    /// How many callouts are under way for it.
+    pub(crate) callouts: usize,
 }
 
 /// All contexts. Ids grow by one, as on Envoy, and the slot of an id is its remainder: finding one costs neither
@@ -115,6 +117,7 @@ impl<S> Contexts<S> {
             id,
             kind,
             pending_done: false,
+            callouts: 0,
         });
         self.live += 1;
         id

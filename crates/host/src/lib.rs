@@ -12,10 +12,12 @@
 #![forbid(unsafe_code)]
 
 mod body;
+mod callouts;
 mod contexts;
 mod failure;
 mod headers;
 mod hostcalls;
+mod limits;
 mod platform;
 mod program;
 mod shared;
@@ -24,10 +26,12 @@ mod stream;
 mod vm;
 
 pub use body::Body;
+pub use callouts::{CalloutError, CalloutId, Callouts, GrpcTarget, HttpCall, HttpCallResponse};
 pub use enginebay_abi as abi;
 pub use enginebay_engine as engine;
 pub use failure::{FailState, Failure};
 pub use headers::{HeaderError, HeaderMap};
+pub use limits::VmLimits;
 pub use platform::{LogRecord, Platform};
 pub use program::{LoadOptions, Program};
 pub use shared::{Metric, MetricValue, Metrics, Shared, SharedLimits, Waker};

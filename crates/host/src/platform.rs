@@ -1,12 +1,13 @@
 //! What the embedder supplies for each VM.
 
 use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
 use enginebay_abi::property::PropertyPath;
 use enginebay_abi::{LogLevel, Status};
 
-use crate::{ContextId, Shared, Waker};
+use crate::{Callouts, ContextId, Shared, VmLimits, Waker};
 
 /// The host's surroundings: where its log goes, what time it is, where randomness comes from.
 ///
@@ -40,6 +41,16 @@ pub trait Platform {
     /// by itself now and then for plugins to hear of their queues.
     fn waker(&self) -> Option<Waker> {
         None
+    }
+
+    /// Sends the VM's callouts. Asked once, when the VM is made. Without one there are no upstreams.
+    fn callouts(&self) -> Option<Rc<dyn Callouts>> {
+        None
+    }
+
+    /// How much the VM may make the host keep. Asked once, when the VM is made.
+    fn limits(&self) -> VmLimits {
+        VmLimits::default()
     }
 
     /// A plugin has set how often its root context is to tick (`proxy_set_tick_period_milliseconds`); `None` for no

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use enginebay_abi::{AbiVersion, BufferType, HostFunction, LogLevel, MapType, Phase};
 use enginebay_engine::{Guest, Host, HostError};
 
+use crate::callouts::{GrpcStatus, Pending, Received, What};
 use crate::contexts::{Contexts, Kind};
 use crate::hostcalls::{self, HostCall};
 use crate::shared::{Inbox, VmMetrics, VmShared};
-use crate::{Body, HeaderMap, LogRecord, Platform, Program, StreamState};
+use crate::{Body, CalloutId, Callouts, HeaderMap, LogRecord, Platform, Program, StreamState, VmLimits};
 
 /// How a VM is configured (`envoy.extensions.wasm.v3.VmConfig`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,13 +66,21 @@ pub(crate) struct VmState<S: StreamState> {
     /// What others have for this VM to do.
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) metrics: RefCell<VmMetrics>,
+    pub(crate) limits: VmLimits,
+    /// Sends callouts, if the embedder can.
+    pub(crate) callouts: Option<Rc<dyn Callouts>>,
+    pub(crate) pending: RefCell<Pending>,
+    /// What the current callback tells of a callout.
+    pub(crate) received: RefCell<Received>,
+    pub(crate) grpc_status: RefCell<GrpcStatus>,
     /// Contexts that `proxy_done` ended during this callback.
     pub(crate) done: RefCell<Vec<u32>>,
 }
 
 impl<S: StreamState> VmState<S> {
     pub(crate) fn new(program: Arc<Program>, config: Arc<VmConfig>, platform: Rc<dyn Platform>) -> Self {
-        let contexts = match program.module.shares_thread_state() {
+        let ids_of_thread = program.module.shares_thread_state();
+        let contexts = match ids_of_thread {
             true => Contexts::with_ids_of_thread(),
             false => Contexts::new(),
         };
@@ -80,6 +89,11 @@ impl<S: StreamState> VmState<S> {
             shared: platform.shared().vm(&config.vm_id),
             inbox: Arc::new(Inbox::new(platform.waker())),
             metrics: RefCell::new(VmMetrics::new()),
+            limits: platform.limits(),
+            callouts: platform.callouts(),
+            pending: RefCell::new(Pending::new(ids_of_thread)),
+            received: RefCell::default(),
+            grpc_status: RefCell::default(),
             program,
             config,
             platform,
@@ -114,16 +128,56 @@ impl<S: StreamState> VmState<S> {
         self.contexts.borrow().root_of(self.context())
     }
 
-    /// Runs `f` on a header map of the context, if it has that one now.
+    /// Runs `f` on a header map of the context, if it has that one now. Those of callouts can't be changed: `f` gets a
+    /// map that is gone after the callback.
     #[inline]
     pub(crate) fn with_headers<R>(&self, map: MapType, f: impl FnOnce(&mut HeaderMap) -> R) -> Option<R> {
-        self.with_stream(|state| state.headers(map).map(|mut headers| f(headers.deref_mut())))?
+        match is_of_callout(map) {
+            false => {
+                self.with_stream(|state| state.headers(map).map(|mut headers| f(headers.deref_mut())))?
+            }
+            true => self.received(|what| match (map, what) {
+                (MapType::HttpCallResponseHeaders, What::Http(response)) => Some(f(&mut response.headers)),
+                (MapType::HttpCallResponseTrailers, What::Http(response)) => Some(f(&mut response.trailers)),
+                (MapType::GrpcCallInitialMetadata, What::InitialMetadata(metadata)) => Some(f(metadata)),
+                (MapType::GrpcCallTrailingMetadata, What::TrailingMetadata(metadata)) => Some(f(metadata)),
+                _ => None,
+            }),
+        }
     }
 
-    /// Runs `f` on a buffer of the context's stream, if it has that one now.
+    /// Likewise for maps that are to be changed: none during `proxy_on_log`, when the message is gone.
+    #[inline]
+    pub(crate) fn change_headers<R>(&self, map: MapType, f: impl FnOnce(&mut HeaderMap) -> R) -> Option<R> {
+        match is_of_callout(map) || self.logging.get() {
+            false => self.with_headers(map, f),
+            true => None,
+        }
+    }
+
+    /// Runs `f` on a buffer of the context, if it has that one now.
     #[inline]
     pub(crate) fn with_buffer<R>(&self, buffer: BufferType, f: impl FnOnce(&mut Body) -> R) -> Option<R> {
-        self.with_stream(|state| state.buffer(buffer).map(|mut body| f(body.deref_mut())))?
+        match buffer {
+            BufferType::HttpCallResponseBody => self.received(|what| match what {
+                What::Http(response) => Some(f(&mut response.body)),
+                _ => None,
+            }),
+            BufferType::GrpcCallMessage => self.received(|what| match what {
+                What::Message(message) => Some(f(message)),
+                _ => None,
+            }),
+            buffer => self.with_stream(|state| state.buffer(buffer).map(|mut body| f(body.deref_mut())))?,
+        }
+    }
+
+    /// Runs `f` on what the current callback tells the context of a callout.
+    fn received<R>(&self, f: impl FnOnce(&mut What) -> Option<R>) -> Option<R> {
+        let mut received = self.received.borrow_mut();
+        match received.context == self.context() {
+            true => f(&mut received.what),
+            false => None,
+        }
     }
 
     /// Runs `f` on the stream of the context, if it is one of a stream.
@@ -181,6 +235,24 @@ impl<S: StreamState> VmState<S> {
         }
     }
 
+    /// Takes a callout off the books. The context that waits for it, if it is under way.
+    pub(crate) fn forget_callout(&self, id: CalloutId) -> Option<u32> {
+        let entry = self.pending.borrow_mut().remove(id)?;
+        if let Some(context) = self.contexts.borrow_mut().get_mut(entry.context) {
+            context.callouts -= 1;
+        }
+        Some(entry.context)
+    }
+
+    /// Breaks off the callouts of a context that is gone, or all.
+    #[cold]
+    pub(crate) fn cancel_callouts(&self, of: Option<u32>) {
+        let ids = self.pending.borrow_mut().take_all(of);
+        if let Some(callouts) = &self.callouts {
+            ids.into_iter().for_each(|id| callouts.cancel(id));
+        }
+    }
+
     pub(crate) fn abi(&self) -> AbiVersion {
         self.program.abi_version()
     }
@@ -198,6 +270,12 @@ impl<S: StreamState> VmState<S> {
         self.current.set(0);
         self.effective.set(0);
     }
+}
+
+/// Whether a map is something that a callout brought.
+#[inline]
+fn is_of_callout(map: MapType) -> bool {
+    map.as_u32() >= MapType::GrpcCallInitialMetadata.as_u32()
 }
 
 /// A configuration that stays alive while the guest's allocator runs.

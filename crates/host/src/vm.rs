@@ -1,5 +1,7 @@
 //! VMs: one instance of a program with its contexts.
 
+mod callouts;
+
 use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -350,6 +352,9 @@ impl<S: StreamState> Vm<S> {
 
     fn remove(&self, id: u32) {
         let removed = self.state.contexts.borrow_mut().remove(id);
+        if removed.as_ref().is_some_and(|context| context.callouts > 0) {
+            self.state.cancel_callouts(Some(id));
+        }
         // Dropped when the table is free again: a stream's state may look at the VM when it goes.
         drop(removed);
     }
@@ -499,6 +504,7 @@ impl<S: StreamState> Vm<S> {
         // stays, since somebody may have been told of it.
         let failure = self.failure.borrow_mut().get_or_insert(failure).clone();
         self.state.log(LogLevel::Critical, &message);
+        self.state.cancel_callouts(None);
         // No `proxy_done` will come for them, and their owner has finished them already.
         let orphans = self.state.contexts.borrow_mut().take_pending();
         drop(orphans);

@@ -1,4 +1,4 @@
-//! What plugins do without a request: timers, and queues that other VMs put items into.
+//! What plugins do without a request: timers, queues that other VMs put items into, callouts.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use enginebay::abi::property::PropertyPath;
 use enginebay::abi::{LogLevel, Status};
-use enginebay::host::{Shared, Waker};
+use enginebay::host::{Callouts, Shared, VmLimits, Waker};
 use enginebay::{ContextId, LogRecord, Platform};
 use tokio::sync::Notify;
+use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout_at};
 
 use crate::LocalChain;
@@ -24,7 +25,7 @@ pub(crate) struct Timer {
 }
 
 impl Timer {
-    fn set(&self, period: Option<Duration>) {
+    pub(crate) fn set(&self, period: Option<Duration>) {
         self.period.set(period);
         self.arm();
     }
@@ -41,6 +42,7 @@ pub(crate) struct ChainPlatform {
     pub(crate) inner: Rc<dyn Platform>,
     pub(crate) timer: Rc<Timer>,
     pub(crate) notify: Arc<Notify>,
+    pub(crate) callouts: Rc<dyn Callouts>,
 }
 
 impl Platform for ChainPlatform {
@@ -73,6 +75,14 @@ impl Platform for ChainPlatform {
         Some(Arc::new(move || notify.notify_one()))
     }
 
+    fn callouts(&self) -> Option<Rc<dyn Callouts>> {
+        Some(self.callouts.clone())
+    }
+
+    fn limits(&self) -> VmLimits {
+        self.inner.limits()
+    }
+
     fn tick_period_changed(&self, root: ContextId, period: Option<Duration>) {
         self.timer.set(period);
         self.notify.notify_one();
@@ -89,7 +99,7 @@ impl Platform for ChainPlatform {
 }
 
 impl LocalChain {
-    /// Runs what the plugins do without a request: `proxy_on_tick` and `proxy_on_queue_ready`. Without it they get neither.
+    /// Runs what the plugins do without a request: timers, queues and callouts. Without it nothing comes of any of them.
     /// To be spawned on the chain's thread ([`tokio::task::spawn_local`]), on a runtime with time enabled; it ends when the
     /// chain is gone. [`Workers`](crate::Workers) do that themselves.
     pub fn background(&self) -> impl Future<Output = ()> + 'static {
@@ -118,6 +128,9 @@ impl Inner {
         for filter in &self.filters {
             filter.run_due();
         }
+        for task in self.spawner.take() {
+            spawn_local(task);
+        }
         self.filters
             .iter()
             .filter_map(|filter| filter.timer.due.get())
@@ -144,8 +157,7 @@ impl Filter {
             self.timer.arm();
         }
         if result.is_err() {
-            self.timer.set(None);
-            self.wake_all();
+            self.failed();
         }
     }
 }

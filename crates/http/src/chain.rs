@@ -11,8 +11,9 @@ use enginebay::{Failure, FailurePolicy, HeaderMap, Platform, Plugin, Running};
 use tokio::sync::Notify;
 
 use crate::background::{ChainPlatform, Timer};
+use crate::callouts::{PluginCallouts, Spawner};
 use crate::state::{Dir, Handle, Stream};
-use crate::{ChainOptions, LocalLayer, LocalService};
+use crate::{ChainOptions, LocalLayer, LocalService, Upstreams};
 
 /// An ordered list of plugins with their options. Cheap to clone, shared by all threads.
 #[derive(Clone)]
@@ -47,27 +48,43 @@ impl FilterChain {
         &self.options
     }
 
-    /// Makes a VM for each plugin on this thread and starts the plugins in them.
+    /// Makes a VM for each plugin on this thread and starts the plugins in them. There are no upstreams for callouts.
     ///
     /// # Errors
     /// The first plugin that can't be started.
     pub fn start(&self, platform: Rc<dyn Platform>) -> Result<LocalChain, Failure> {
+        self.start_with(platform, Rc::new(()))
+    }
+
+    /// Likewise, with upstreams that the plugins can call out to.
+    ///
+    /// # Errors
+    /// The first plugin that can't be started.
+    pub fn start_with(
+        &self,
+        platform: Rc<dyn Platform>,
+        upstreams: Rc<dyn Upstreams>,
+    ) -> Result<LocalChain, Failure> {
         let notify = Arc::new(Notify::new());
+        let spawner = Spawner::new(notify.clone());
         // The one place that decides which plugins share a VM: none do.
         let filters = self
             .plugins
             .iter()
             .map(|plugin| {
                 let timer = Rc::new(Timer::default());
+                let callouts = PluginCallouts::new(upstreams.clone(), self.options, spawner.clone());
                 let platform = ChainPlatform {
                     inner: platform.clone(),
                     timer: timer.clone(),
                     notify: notify.clone(),
+                    callouts: callouts.sender(),
                 };
-                Ok(Filter::new(plugin, plugin.start(Rc::new(platform))?, timer))
+                let running = plugin.start(Rc::new(platform))?;
+                Ok(Filter::new(plugin, running, timer, callouts))
             })
             .collect::<Result<Box<[_]>, Failure>>()?;
-        Ok(LocalChain(Rc::new(Inner {
+        let chain = Rc::new(Inner {
             body_callbacks: [Dir::Request, Dir::Response]
                 .map(|dir| filters.iter().any(|filter| filter.calls[dir as usize].body)),
             trailers_callbacks: [Dir::Request, Dir::Response]
@@ -78,8 +95,13 @@ impl FilterChain {
             options: self.options,
             platform,
             notify,
+            spawner,
             spare: RefCell::new(Vec::new()),
-        })))
+        });
+        for (index, filter) in chain.filters.iter().enumerate() {
+            filter.callouts.attach(&chain, index);
+        }
+        Ok(LocalChain(chain))
     }
 }
 
@@ -115,6 +137,25 @@ impl LocalChain {
             .map(|filter| filter.running.vm.context_count())
             .collect()
     }
+
+    /// For each plugin, the number of callouts that it waits for.
+    pub fn callout_counts(&self) -> Vec<usize> {
+        self.0
+            .filters
+            .iter()
+            .map(|filter| filter.running.vm.callout_count())
+            .collect()
+    }
+
+    /// Bytes of bodies that plugins hold back.
+    pub fn buffered_bytes(&self) -> usize {
+        let of_plugin = |(index, filter): (usize, &Filter)| -> usize {
+            let waiting = filter.waiting.borrow();
+            let streams = waiting.values().filter_map(Weak::upgrade);
+            streams.map(|stream| stream.buffered(index)).sum()
+        };
+        self.0.filters.iter().enumerate().map(of_plugin).sum()
+    }
 }
 
 pub(crate) struct Inner {
@@ -123,6 +164,8 @@ pub(crate) struct Inner {
     pub(crate) platform: Rc<dyn Platform>,
     /// Wakes the chain's background.
     pub(crate) notify: Arc<Notify>,
+    /// What the background is to run.
+    pub(crate) spawner: Spawner,
     /// By direction: whether any plugin looks at bodies, at trailers.
     pub(crate) body_callbacks: [bool; 2],
     pub(crate) trailers_callbacks: [bool; 2],
@@ -167,12 +210,13 @@ pub(crate) struct Filter {
     pub(crate) calls: [Calls; 2],
     pub(crate) log: bool,
     pub(crate) timer: Rc<Timer>,
+    callouts: PluginCallouts,
     /// Streams that wait for this plugin, to be told when its VM fails.
     waiting: RefCell<HashMap<u32, Weak<Stream>>>,
 }
 
 impl Filter {
-    fn new(plugin: &Plugin, running: Running<Handle>, timer: Rc<Timer>) -> Self {
+    fn new(plugin: &Plugin, running: Running<Handle>, timer: Rc<Timer>, callouts: PluginCallouts) -> Self {
         let has = |callback| plugin.program().has_callback(callback);
         Filter {
             running,
@@ -191,6 +235,7 @@ impl Filter {
             ],
             log: has(Callback::ProxyOnLog),
             timer,
+            callouts,
             waiting: RefCell::default(),
         }
     }
@@ -211,6 +256,13 @@ impl Filter {
 
     pub(crate) fn no_longer_waits(&self, context: u32) {
         self.waiting.borrow_mut().remove(&context);
+    }
+
+    /// Its VM failed outside of a stream: no more ticks, and whoever waits for it learns of it.
+    #[cold]
+    pub(crate) fn failed(&self) {
+        self.timer.set(None);
+        self.wake_all();
     }
 
     /// Wakes all streams that wait for the plugin: its VM failed.

@@ -26,6 +26,7 @@
 mod background;
 mod body;
 mod bridge;
+mod callouts;
 mod chain;
 mod connection;
 mod context;
@@ -43,6 +44,7 @@ mod workers;
 
 pub use body::{Body, BoxError};
 pub use bridge::{WasmLayer, WasmService};
+pub use callouts::{LocalBoxBody, UpstreamFuture, Upstreams};
 pub use chain::{FilterChain, LocalChain};
 pub use connection::{ConnectionInfo, ResponseDetails};
 pub use local::{LocalLayer, LocalService};

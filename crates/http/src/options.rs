@@ -16,6 +16,12 @@ pub struct ChainOptions {
     pub properties: usize,
     /// Bytes of names and values of all properties that are set. More is `BAD_ARGUMENT`. Default 64 KiB.
     pub property_bytes: usize,
+    /// Bytes of the response to a callout, and of one message of a gRPC stream. A larger response counts as none; a larger
+    /// message ends the call with gRPC status 13. Default 16 MiB.
+    pub callout_response: usize,
+    /// Bytes of messages that wait to be sent on one gRPC stream, each counting for 64 more. A message that is too much for it is refused with
+    /// `INTERNAL_FAILURE`. Default 16 MiB.
+    pub grpc_send: usize,
     /// `:scheme` of requests whose URI has none: those of HTTP/1. True for `https`. Default false.
     pub tls: bool,
 }
@@ -27,6 +33,8 @@ impl Default for ChainOptions {
             body_growth: 64 << 20,
             properties: 64,
             property_bytes: 64 << 10,
+            callout_response: 16 << 20,
+            grpc_send: 16 << 20,
             tls: false,
         }
     }

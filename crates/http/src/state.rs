@@ -35,6 +35,13 @@ impl Stream {
         self.0.borrow_mut()
     }
 
+    /// Bytes that wait at this plugin.
+    pub(crate) fn buffered(&self, index: usize) -> usize {
+        let state = self.state();
+        let slot = state.slots.get(index);
+        slot.map_or(0, |slot| slot.lanes.iter().map(|lane| lane.buffer.len()).sum())
+    }
+
     /// Wakes whoever drives the stream.
     pub(crate) fn wake(&self) {
         let wakers = std::mem::take(&mut self.state().wakers);

@@ -10,13 +10,13 @@ use enginebay::{FailState, Failure, Platform};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
-use crate::{FilterChain, LocalChain, WasmLayer, WasmService};
+use crate::{FilterChain, LocalChain, Upstreams, WasmLayer, WasmService};
 
 /// Work for a thread: it starts a stream there and returns at once.
 pub(crate) type Job = Box<dyn FnOnce(&LocalChain) + Send>;
 
 /// Makes the surroundings of one thread's VMs.
-type PlatformFactory = dyn Fn() -> Rc<dyn Platform> + Send + Sync;
+type Surroundings = dyn Fn() -> (Rc<dyn Platform>, Rc<dyn Upstreams>) + Send + Sync;
 
 /// Threads that each run a chain with VMs of their own. Every stream stays on the thread it began on; the
 /// service behind the chain runs where the request came from.
@@ -28,7 +28,8 @@ type PlatformFactory = dyn Fn() -> Rc<dyn Platform> + Send + Sync;
 pub struct Workers(Arc<[mpsc::UnboundedSender<Job>]>, Arc<AtomicUsize>);
 
 impl Workers {
-    /// Starts that many threads with the chain's plugins on each. `platform` is called on each of them.
+    /// Starts that many threads with the chain's plugins on each. `platform` is called on each of them. There are no upstreams
+    /// for callouts.
     ///
     /// The first thread proves the plugins before the others start; returns when all are ready.
     ///
@@ -38,10 +39,25 @@ impl Workers {
     where
         F: Fn() -> Rc<dyn Platform> + Send + Sync + 'static,
     {
-        let platform: Arc<PlatformFactory> = Arc::new(platform);
-        let first = Starting::spawn(0, &chain, &platform)?.ready()?;
+        Self::spawn_with(chain, threads, move || (platform(), Rc::new(())))
+    }
+
+    /// Likewise, with upstreams that the plugins can call out to. `surroundings` is called on each thread.
+    ///
+    /// # Errors
+    /// A plugin that can't be started, or a thread that can't. No thread is left then.
+    pub fn spawn_with<F>(
+        chain: FilterChain,
+        threads: NonZeroUsize,
+        surroundings: F,
+    ) -> Result<Workers, Failure>
+    where
+        F: Fn() -> (Rc<dyn Platform>, Rc<dyn Upstreams>) + Send + Sync + 'static,
+    {
+        let surroundings: Arc<Surroundings> = Arc::new(surroundings);
+        let first = Starting::spawn(0, &chain, &surroundings)?.ready()?;
         let others = (1..threads.get())
-            .map(|number| Starting::spawn(number, &chain, &platform))
+            .map(|number| Starting::spawn(number, &chain, &surroundings))
             .collect::<Result<Vec<_>, _>>()?;
         let mut senders = vec![first];
         for starting in others {
@@ -92,13 +108,13 @@ struct Starting {
 }
 
 impl Starting {
-    fn spawn(number: usize, chain: &FilterChain, platform: &Arc<PlatformFactory>) -> Result<Self, Failure> {
+    fn spawn(number: usize, chain: &FilterChain, surroundings: &Arc<Surroundings>) -> Result<Self, Failure> {
         let (jobs, queue) = mpsc::unbounded_channel();
         let (started, result) = std_mpsc::channel();
-        let (chain, platform) = (chain.clone(), platform.clone());
+        let (chain, surroundings) = (chain.clone(), surroundings.clone());
         std::thread::Builder::new()
             .name(format!("enginebay-{number}"))
-            .spawn(move || run(&chain, &*platform, &started, queue))
+            .spawn(move || run(&chain, &*surroundings, &started, queue))
             .map_err(|error| unable(format!("a worker thread can't be started: {error}")))?;
         Ok(Starting { jobs, result })
     }
@@ -119,7 +135,7 @@ fn unable(message: String) -> Failure {
 /// A thread's life.
 fn run(
     chain: &FilterChain,
-    platform: &PlatformFactory,
+    surroundings: &Surroundings,
     started: &std_mpsc::Sender<Result<(), Failure>>,
     mut queue: mpsc::UnboundedReceiver<Job>,
 ) {
@@ -128,7 +144,8 @@ fn run(
             .enable_all()
             .build()
             .map_err(|error| unable(format!("a worker's runtime can't be started: {error}")))?;
-        Ok((runtime, chain.start(platform())?))
+        let (platform, upstreams) = surroundings();
+        Ok((runtime, chain.start_with(platform, upstreams)?))
     })();
     let (runtime, chain) = match ready {
         Ok(ready) => ready,

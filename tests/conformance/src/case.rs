@@ -124,6 +124,10 @@ pub struct Given {
     pub tight: bool,
     /// The stream does nothing that an embedder need not do.
     pub bare: bool,
+    /// Callouts that are sent come to nothing.
+    pub unanswered: bool,
+    /// So many callouts one context may have under way.
+    pub callouts: usize,
 }
 
 impl Default for Given {
@@ -143,6 +147,8 @@ impl Default for Given {
             environment: vec![("KEY", "value"), ("EMPTY", "")],
             tight: false,
             bare: false,
+            unanswered: false,
+            callouts: 16,
         }
     }
 }
@@ -178,6 +184,8 @@ pub enum Effect {
     RouteCleared,
     /// The ticks that the root context asked for, in milliseconds; 0 for none.
     Ticks(Vec<u64>),
+    /// The callouts that were sent, one line each.
+    Called(Vec<&'static str>),
     /// So many contexts are left, the root context among them.
     Contexts(usize),
 }

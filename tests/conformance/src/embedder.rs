@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use enginebay::abi::{BufferType, LogLevel, MapType, PropertyPath, Status, StreamType};
-use enginebay::host::{Shared, SharedLimits};
+use enginebay::host::{Callouts, Shared, SharedLimits, VmLimits};
 use enginebay::{
     Body, ContextId, HeaderMap, LocalResponse, LogRecord, Platform, PropertyDeclaration, StreamState,
 };
 
 use crate::case::Given;
 use crate::guest::REPORT;
+use crate::upstreams::{Started, Upstreams};
 
 /// What plugins asked of the embedder.
 #[derive(Default)]
@@ -25,7 +26,7 @@ pub(crate) struct Seen {
     pub(crate) closed: Vec<StreamType>,
     pub(crate) routes_cleared: u32,
     pub(crate) ticks: Vec<u64>,
-    pub(crate) properties_set: u32,
+    pub(crate) called: Vec<String>,
 }
 
 impl Seen {
@@ -138,7 +139,6 @@ impl StreamState for Stream {
         if self.bare {
             return ().set_property(path, value, declared);
         }
-        self.seen.borrow_mut().properties_set += 1;
         self.properties.insert(path.as_bytes().to_vec(), value.to_vec());
         Status::Ok
     }
@@ -150,6 +150,8 @@ pub(crate) struct World {
     shared: Shared,
     log_level: LogLevel,
     random: bool,
+    limits: VmLimits,
+    upstreams: Rc<Upstreams>,
 }
 
 /// The time on the wall.
@@ -167,12 +169,22 @@ impl World {
             limits.metrics = 1;
             limits.name_bytes = 64;
         }
+        let seen: Rc<RefCell<Seen>> = Rc::default();
+        let mut vm_limits = VmLimits::default();
+        vm_limits.callouts = given.callouts;
         World {
-            seen: Rc::default(),
+            upstreams: Rc::new(Upstreams::new(seen.clone())),
+            limits: vm_limits,
+            seen,
             shared: Shared::new(limits),
             log_level: given.log_level,
             random: given.random,
         }
+    }
+
+    /// The callouts that plugins started since the last time.
+    pub(crate) fn started(&self) -> Vec<Started> {
+        self.upstreams.started()
     }
 }
 
@@ -203,6 +215,14 @@ impl Platform for World {
 
     fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    fn callouts(&self) -> Option<Rc<dyn Callouts>> {
+        Some(self.upstreams.clone())
+    }
+
+    fn limits(&self) -> VmLimits {
+        self.limits
     }
 
     fn tick_period_changed(&self, _: ContextId, period: Option<Duration>) {

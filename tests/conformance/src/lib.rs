@@ -14,6 +14,7 @@ mod embedder;
 mod guest;
 mod run;
 mod spec;
+mod upstreams;
 
 use enginebay::EngineOptions;
 use enginebay::abi::{AbiVersion, VersionSet};

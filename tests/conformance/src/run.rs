@@ -182,6 +182,9 @@ impl<'a> Run<'a> {
         vm.on_response_headers(id, 1, false)?;
         vm.on_response_body(id, 3, true)?;
         vm.on_response_trailers(id, 1)?;
+        for callout in self.world.started() {
+            callout.answer(vm, self.case.given.unanswered)?;
+        }
         vm.deliver()?;
         vm.on_log(id)?;
         if let Some(mut stream) = vm.stream(id) {
@@ -352,6 +355,10 @@ impl<'a> Run<'a> {
             Effect::Closed(expected) => same("closed", &seen.closed, expected),
             Effect::RouteCleared => same("cleared routes", &seen.routes_cleared, &1),
             Effect::Ticks(expected) => same("ticks", &seen.ticks, expected),
+            Effect::Called(expected) => {
+                let found: Vec<&str> = seen.called.iter().map(String::as_str).collect();
+                same("callouts", &found, expected)
+            }
             Effect::Contexts(expected) => same("contexts", &self.contexts, expected),
         }
     }

@@ -1,6 +1,7 @@
 //! `enginebay serve`: an HTTP server that runs the Wasm filters of an Envoy bootstrap configuration.
 
 mod admin;
+mod callouts;
 mod connection;
 mod gate;
 mod headers;
@@ -80,6 +81,7 @@ Bounds:
   an idle connection            1 h
   HTTP/2 streams at once        1024 per connection
   upstream connections          1024 per cluster and worker, else 503
+  an idle upstream connection   1 h, or idle_timeout of the cluster
   upstream response headers     60 KiB
 
 Admin interface (admin.address): /ready, /stats?filter=REGEX, /runtimes, /listeners.";

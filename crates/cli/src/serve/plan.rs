@@ -2,19 +2,27 @@
 
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use enginebay::config::model::{Bootstrap, Cluster, Listener, WasmFilter};
+use enginebay::config::model::{Bootstrap, Cluster, Listener, Roots, WasmFilter};
 use enginebay::config::{Process, load_bootstrap};
 use enginebay::{EngineOptions, Engines, FailState, Failure, Plugin, StdPlatform};
-use enginebay_http::{ChainOptions, FilterChain};
+use enginebay_http::{ChainOptions, FilterChain, Upstreams};
 
+use super::callouts::SilentUpstreams;
 use super::routes::Routes;
 use super::stats::Stats;
+use super::upstream::Tls;
 
 /// Shared by all threads.
 pub(super) struct Plan {
     pub(super) listeners: Vec<ListenerPlan>,
-    pub(super) clusters: Vec<Cluster>,
+    pub(super) clusters: Vec<ClusterPlan>,
+}
+
+pub(super) struct ClusterPlan {
+    pub(super) cluster: Cluster,
+    pub(super) tls: Option<Arc<Tls>>,
 }
 
 pub(super) struct ListenerPlan {
@@ -56,12 +64,16 @@ impl Plan {
         stats: &Stats,
     ) -> Result<Plan, String> {
         let clusters = bootstrap.clusters;
+        let names = clusters.iter().map(|cluster| cluster.name.clone());
+        let upstreams = Rc::new(SilentUpstreams(names.collect()));
         let mut listeners = Vec::with_capacity(bootstrap.listeners.len());
         for (at, listener) in bootstrap.listeners.into_iter().enumerate() {
             let mut plugins = Vec::with_capacity(listener.http.filters.len());
             for (number, filter) in listener.http.filters.iter().enumerate() {
-                let plugin = prove(engines, filter, || stats.vm_created(at, number))
-                    .map_err(|failure| refusal(file, filter, &failure))?;
+                let plugin = prove(engines, filter, upstreams.clone(), || {
+                    stats.vm_created(at, number)
+                })
+                .map_err(|failure| refusal(file, filter, &failure))?;
                 stats.vm_dropped(at, number);
                 plugins.push(plugin);
             }
@@ -73,13 +85,37 @@ impl Plan {
                 listener,
             });
         }
+        let clusters = clusters.into_iter().map(|cluster| {
+            let tls = tls(&cluster).map_err(|problem| format!("{file}: {problem}"))?;
+            Ok(ClusterPlan { cluster, tls })
+        });
+        let clusters = clusters.collect::<Result<_, String>>()?;
         Ok(Plan { listeners, clusters })
     }
 }
 
-fn prove(engines: &Engines, filter: &WasmFilter, created: impl FnOnce()) -> Result<Plugin, Failure> {
+fn tls(cluster: &Cluster) -> Result<Option<Arc<Tls>>, String> {
+    let Some(config) = &cluster.tls else {
+        return Ok(None);
+    };
+    if config.roots == Roots::Unverified || config.accept_untrusted {
+        tracing::warn!(
+            "cluster {}: its hosts' certificates are not verified ({}.validation_context)",
+            cluster.name,
+            config.path
+        );
+    }
+    Tls::new(config, cluster.http2).map(|tls| Some(Arc::new(tls)))
+}
+
+fn prove(
+    engines: &Engines,
+    filter: &WasmFilter,
+    upstreams: Rc<dyn Upstreams>,
+    created: impl FnOnce(),
+) -> Result<Plugin, Failure> {
     let plugin = Plugin::load(engines, &filter.plugin)?;
-    plugin.start::<()>(Rc::new(StdPlatform))?;
+    FilterChain::new([plugin.clone()]).start_with(Rc::new(StdPlatform), upstreams)?;
     created();
     Ok(plugin)
 }

@@ -16,7 +16,7 @@ use tower_service::Service;
 use super::plan::Plan;
 use super::reply::{self, ReplyBody};
 use super::routes::{Action, Direct};
-use super::upstream::{self, Cluster};
+use super::upstream::{self, Clusters};
 
 /// A request's body behind the filters.
 pub(super) type RequestBody = LocalBody<Incoming>;
@@ -28,11 +28,11 @@ pub(super) struct Router(Rc<Inner>);
 struct Inner {
     plan: Arc<Plan>,
     listener: usize,
-    clusters: Rc<[Rc<Cluster>]>,
+    clusters: Rc<Clusters>,
 }
 
 impl Router {
-    pub(super) fn new(plan: Arc<Plan>, listener: usize, clusters: Rc<[Rc<Cluster>]>) -> Self {
+    pub(super) fn new(plan: Arc<Plan>, listener: usize, clusters: Rc<Clusters>) -> Self {
         Router(Rc::new(Inner {
             plan,
             listener,

@@ -48,6 +48,9 @@ pub(super) struct ListenerStats {
     pub(super) cx_overflow: Counter,
     /// Streams of all filters, as last looked at.
     pub(super) wasm_streams: Counter,
+    /// Likewise, callouts that plugins wait for, and bytes of bodies that they hold back.
+    pub(super) wasm_callouts: Counter,
+    pub(super) wasm_buffered: Counter,
 }
 
 impl ListenerStats {
@@ -222,6 +225,8 @@ impl Stats {
                     add(format!("http.{prefix}.{name}"), value);
                 }
                 add("wasm.streams_active".to_owned(), listener.wasm_streams.get());
+                add("wasm.callouts_active".to_owned(), listener.wasm_callouts.get());
+                add("wasm.buffered_bytes".to_owned(), listener.wasm_buffered.get());
             }
         }
         for plugin in self.plugins.iter().flatten() {

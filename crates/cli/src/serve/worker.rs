@@ -19,11 +19,12 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use super::callouts::ClusterUpstreams;
 use super::connection::{self, Connection};
 use super::plan::{ListenerPlan, Plan};
 use super::router::Router;
 use super::stats::{ListenerStats, Stats};
-use super::upstream::Cluster;
+use super::upstream::{Cluster, Clusters};
 
 /// How long the first look-up of names may hold up the start, as in Envoy (`warming`).
 const WARM_TIMEOUT: Duration = Duration::from_secs(5);
@@ -107,7 +108,7 @@ async fn work(mut task: Task) -> Result<(), String> {
             task.orders.clone(),
         )));
     }
-    spawn_local(keep_time(clock, open.clone(), listeners));
+    spawn_local(keep_time(clock, open.clone(), listeners, clusters));
     let _ = task.events.send(Event::Ready);
 
     for task in accepting {
@@ -126,12 +127,13 @@ async fn work(mut task: Task) -> Result<(), String> {
     Ok(())
 }
 
-async fn clusters(task: &Task, clock: &Rc<Clock>) -> Rc<[Rc<Cluster>]> {
-    let configs = task.plan.clusters.iter();
-    let clusters: Rc<[Rc<Cluster>]> = configs
-        .map(|config| Cluster::new(config.clone(), clock.clone(), task.index))
-        .collect();
+async fn clusters(task: &Task, clock: &Rc<Clock>) -> Rc<Clusters> {
+    let plans = task.plan.clusters.iter();
+    let clusters =
+        plans.map(|plan| Cluster::new(plan.cluster.clone(), plan.tls.clone(), clock.clone(), task.index));
+    let clusters = Rc::new(Clusters::new(clusters.collect()));
     let warming: Vec<_> = clusters
+        .all()
         .iter()
         .map(|cluster| {
             let cluster = cluster.clone();
@@ -157,10 +159,20 @@ impl Clock {
     pub(super) fn seconds(&self) -> u32 {
         self.0.get()
     }
+
+    #[cfg(test)]
+    pub(super) fn set(&self, seconds: u32) {
+        self.0.set(seconds);
+    }
 }
 
 /// Does everything that is due by time, for all connections at once: no request and no connection has a timer.
-async fn keep_time(clock: Rc<Clock>, open: Rc<OpenConnections>, listeners: Vec<Rc<Here>>) {
+async fn keep_time(
+    clock: Rc<Clock>,
+    open: Rc<OpenConnections>,
+    listeners: Vec<Rc<Here>>,
+    clusters: Rc<Clusters>,
+) {
     let mut ticks = interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let started = ticks.tick().await;
@@ -170,6 +182,9 @@ async fn keep_time(clock: Rc<Clock>, open: Rc<OpenConnections>, listeners: Vec<R
         clock.0.set(u32::try_from(seconds).unwrap_or(u32::MAX - 1));
         for connection in open.all() {
             connection.check_time();
+        }
+        for cluster in clusters.all() {
+            cluster.close_idle();
         }
         for here in &listeners {
             here.look_for_crashes();
@@ -304,11 +319,11 @@ impl Here {
         task: &Task,
         index: usize,
         listener: &ListenerPlan,
-        clusters: &Rc<[Rc<Cluster>]>,
+        clusters: &Rc<Clusters>,
     ) -> Result<Self, String> {
         let chain = listener
             .chain
-            .start(Rc::new(StdPlatform))
+            .start_with(Rc::new(StdPlatform), Rc::new(ClusterUpstreams(clusters.clone())))
             .map_err(|failure| format!("worker {}: {failure}", task.index))?;
         let filters = listener.listener.http.filters.len();
         for filter in 0..filters {
@@ -389,6 +404,9 @@ impl Here {
             .map(|contexts| contexts.saturating_sub(1))
             .sum();
         self.stats().wasm_streams.set(streams);
+        let callouts = self.chain.callout_counts().into_iter().sum();
+        self.stats().wasm_callouts.set(callouts);
+        self.stats().wasm_buffered.set(self.chain.buffered_bytes());
     }
 }
 

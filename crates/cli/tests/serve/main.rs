@@ -15,4 +15,5 @@ mod runtimes;
 mod server;
 mod starting;
 mod stopping;
+mod tls;
 mod upstream;

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,8 +14,10 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
 
 type ReplyBody = BoxBody<Bytes, hyper::Error>;
 
@@ -35,6 +38,47 @@ pub(crate) async fn start(name: &'static str, version: Version) -> u16 {
         }
     });
     port
+}
+
+/// What a server of [`start_tls`] knows of a handshake.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Handshake {
+    pub(crate) sni: Option<String>,
+    pub(crate) alpn: Option<String>,
+    /// Whether the client showed a certificate.
+    pub(crate) certificate: bool,
+}
+
+/// [`start`] behind TLS; also the handshakes that succeeded. What speaks HTTP/2 is told by ALPN.
+pub(crate) async fn start_tls(name: &'static str, tls: ServerConfig) -> (u16, Arc<Mutex<Vec<Handshake>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let handshakes = Arc::new(Mutex::new(Vec::new()));
+    let seen = handshakes.clone();
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(stream) = acceptor.accept(stream).await else {
+                continue;
+            };
+            let (_, connection) = stream.get_ref();
+            let alpn = connection.alpn_protocol();
+            let http2 = alpn == Some(b"h2");
+            seen.lock().unwrap().push(Handshake {
+                sni: connection.server_name().map(str::to_owned),
+                alpn: alpn.map(|name| String::from_utf8(name.to_vec()).unwrap()),
+                certificate: connection.peer_certificates().is_some(),
+            });
+            let io = TokioIo::new(stream);
+            let service = service_fn(move |request| answer(name, request));
+            if http2 {
+                tokio::spawn(http2::Builder::new(TokioExecutor::new()).serve_connection(io, service));
+            } else {
+                tokio::spawn(http1::Builder::new().serve_connection(io, service));
+            }
+        }
+    });
+    (port, handshakes)
 }
 
 async fn answer(name: &'static str, request: Request<Incoming>) -> Result<Response<ReplyBody>, Infallible> {

@@ -14,6 +14,8 @@ use crate::proto::envoy::extensions::upstreams::http::v3 as upstream;
 
 /// Envoy's default for `connect_timeout`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Envoy's default for `idle_timeout`.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
 impl Check<'_> {
     pub(super) fn clusters(&mut self, messages: &[cluster::Cluster], path: &str) -> Vec<Cluster> {
@@ -59,7 +61,11 @@ impl Check<'_> {
             DnsLookupFamily::V4Preferred => DnsFamily::V4Preferred,
             DnsLookupFamily::All => DnsFamily::All,
         };
-        let http2 = self.http2(message, path);
+        let (http2, idle_timeout) = self.http_options(message, path);
+        let tls = message
+            .transport_socket
+            .as_ref()
+            .and_then(|socket| self.upstream_tls(socket, &path::field(path, "transport_socket")));
         Cluster {
             name,
             kind,
@@ -67,6 +73,8 @@ impl Check<'_> {
             endpoints,
             connect_timeout,
             http2,
+            idle_timeout,
+            tls,
         }
     }
 
@@ -108,10 +116,12 @@ impl Check<'_> {
         }
     }
 
-    fn http2(&mut self, message: &cluster::Cluster, path: &str) -> bool {
+    /// Whether it speaks HTTP/2, and its `idle_timeout`.
+    fn http_options(&mut self, message: &cluster::Cluster, path: &str) -> (bool, Option<Duration>) {
         use upstream::http_protocol_options::UpstreamProtocolOptions;
         use upstream::http_protocol_options::explicit_http_config::ProtocolConfig;
         let mut http2 = message.http2_protocol_options.is_some();
+        let mut idle_timeout = IDLE_TIMEOUT;
         for (key, any) in &message.typed_extension_protocol_options {
             let path = path::key(&path::field(path, "typed_extension_protocol_options"), key);
             if key != HTTP_PROTOCOL_OPTIONS {
@@ -121,6 +131,12 @@ impl Check<'_> {
             let options: Option<upstream::HttpProtocolOptions> =
                 self.unpack(any, &[HTTP_PROTOCOL_OPTIONS], &path);
             let Some(options) = options else { continue };
+            if let Some(common) = &options.common_http_protocol_options {
+                let path = path::field(&path, "common_http_protocol_options.idle_timeout");
+                if let Some(given) = self.duration(common.idle_timeout.as_ref(), &path) {
+                    idle_timeout = given;
+                }
+            }
             let path = path::field(&path, "explicit_http_config");
             match options.upstream_protocol_options {
                 None => self.problem(path, REQUIRED),
@@ -134,7 +150,7 @@ impl Check<'_> {
                 },
             }
         }
-        http2
+        (http2, Some(idle_timeout).filter(|timeout| !timeout.is_zero()))
     }
 
     fn endpoints(
@@ -183,6 +199,7 @@ impl Check<'_> {
             );
             self.problem(path::field(&path, "socket_address.address"), problem);
         }
-        Some(Endpoint { host, port })
+        let hostname = message.hostname.clone();
+        Some(Endpoint { host, port, hostname })
     }
 }

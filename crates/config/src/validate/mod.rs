@@ -5,6 +5,7 @@ mod http;
 mod plugin;
 mod routes;
 mod server;
+mod tls;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;

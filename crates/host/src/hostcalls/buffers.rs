@@ -70,6 +70,13 @@ pub(super) fn set_buffer_bytes<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64])
                 (body.len(), body.len_after(start, size, saturate(data_size)))
             })
             .ok_or(Status::NotFound)?;
+        // As on Envoy: what a callout brought can only be read.
+        if matches!(
+            buffer,
+            BufferType::HttpCallResponseBody | BufferType::GrpcCallMessage
+        ) {
+            return Err(Status::BadArgument.into());
+        }
         let memory = cx.memory();
         let value = memory.read(data, data_size)?;
         if new_len > len.max(Body::MAX_WRITTEN) {

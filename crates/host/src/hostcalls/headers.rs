@@ -5,7 +5,6 @@ use enginebay_engine::HostError;
 
 use super::{Cx, Outcome, Stop, array, status};
 use crate::headers::HeaderError;
-use crate::state::VmState;
 use crate::{HeaderMap, StreamState};
 
 #[inline]
@@ -53,7 +52,8 @@ pub(super) fn set_header_map_pairs<S: StreamState>(
         let map = map_type(map)?;
         let memory = cx.memory();
         let pairs = pairs::decode(memory.read(data, size)?).map_err(|_| Status::BadArgument)?;
-        added(writable(state, map, |headers| headers.replace_all(pairs)))
+        let replaced = state.change_headers(map, |headers| headers.replace_all(pairs));
+        added(replaced)
     })
 }
 
@@ -122,7 +122,7 @@ fn change<S: StreamState>(
         let memory = cx.memory();
         let name = memory.read(key, key_size)?;
         let value = memory.read(value, value_size)?;
-        added(writable(state, map, |headers| change(headers, name, value)))
+        added(state.change_headers(map, |headers| change(headers, name, value)))
     })
 }
 
@@ -138,7 +138,9 @@ pub(super) fn remove_header_map_value<S: StreamState>(
         let memory = cx.memory();
         let name = memory.read(key, key_size)?;
         // A header that is not there is removed already, as on Envoy.
-        writable(state, map, |headers| headers.remove(name)).ok_or(Status::BadArgument)?;
+        state
+            .change_headers(map, |headers| headers.remove(name))
+            .ok_or(Status::BadArgument)?;
         Ok(())
     })
 }
@@ -156,19 +158,6 @@ fn with_map<S: StreamState, R>(
     cx.state
         .with_headers(map, f)
         .ok_or_else(|| Status::BadArgument.into())
-}
-
-/// Runs `f` on a map that may be changed now: none during `proxy_on_log`, when the message is gone.
-#[inline]
-fn writable<S: StreamState, R>(
-    state: &VmState<S>,
-    map: MapType,
-    f: impl FnOnce(&mut HeaderMap) -> R,
-) -> Option<R> {
-    match state.logging.get() {
-        true => None,
-        false => state.with_headers(map, f),
-    }
 }
 
 /// The end of a function that adds headers to a map that may not be there.

@@ -3,7 +3,9 @@
 mod buffers;
 mod contexts;
 mod foreign;
+mod grpc_calls;
 mod headers;
+mod http_calls;
 mod logging;
 mod metrics;
 mod properties;
@@ -12,7 +14,6 @@ mod shared_queues;
 mod streams;
 mod time;
 mod timers;
-mod unavailable;
 mod wasi;
 
 use enginebay_abi::{HostFunction, Status};
@@ -188,18 +189,18 @@ host_calls! {
     ProxyCloseStream: streams::close_stream;
     ProxyClearRouteCache: streams::clear_route_cache;
     ProxySendLocalResponse: streams::send_local_response;
-    ProxyGetStatus: streams::get_status;
+    ProxyGetStatus: grpc_calls::get_status;
 
     ProxyGetProperty: properties::get_property;
     ProxySetProperty: properties::set_property;
 
     ProxySetTickPeriodMilliseconds: timers::set_tick_period_milliseconds;
-    ProxyHttpCall: unavailable::http_call;
-    ProxyGrpcCall: unavailable::grpc_call;
-    ProxyGrpcStream: unavailable::grpc_stream;
-    ProxyGrpcSend: unavailable::grpc_send;
-    ProxyGrpcCancel: unavailable::grpc_cancel;
-    ProxyGrpcClose: unavailable::grpc_close;
+    ProxyHttpCall: http_calls::http_call;
+    ProxyGrpcCall: grpc_calls::grpc_call;
+    ProxyGrpcStream: grpc_calls::grpc_stream;
+    ProxyGrpcSend: grpc_calls::grpc_send;
+    ProxyGrpcCancel: grpc_calls::grpc_cancel;
+    ProxyGrpcClose: grpc_calls::grpc_close;
     ProxyGetSharedData: shared_data::get_shared_data;
     ProxySetSharedData: shared_data::set_shared_data;
     ProxyRegisterSharedQueue: shared_queues::register_shared_queue;

@@ -112,13 +112,3 @@ pub(super) fn send_local_response<S: StreamState>(
         Ok(())
     })
 }
-
-/// The status of the gRPC call that closed last: none was made.
-#[inline]
-pub(super) fn get_status<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
-    let [return_code, return_message, return_message_size] = *array(args)?;
-    status(|| -> Outcome {
-        cx.memory().write_u32(return_code, 0)?;
-        cx.give(return_message, return_message_size, 0, |_, _| true)
-    })
-}

@@ -157,12 +157,12 @@ fn changes() {
 }
 
 #[test]
-fn each_buffer_is_its_own() {
+fn each_buffer_of_a_stream_is_its_own() {
     on_each(|bay| {
         let stream = BufferType::ALL.iter().fold(Stream::default(), |stream, buffer| {
             stream.body(*buffer, &[buffer.name()])
         });
-        let steps: Vec<_> = (0..=8).map(|buffer| read(buffer, 0, MAX)).collect();
+        let steps: Vec<_> = [0, 1, 2, 3, 6, 7].map(|buffer| read(buffer, 0, MAX)).into();
         let reports = bay.reports_with(&Guest::new().on_request(&steps), stream);
         let values: Vec<_> = reports.iter().skip(1).step_by(2).collect();
         assert_eq!(
@@ -172,11 +172,8 @@ fn each_buffer_is_its_own() {
                 "HTTP_RESPONSE_BODY",
                 "DOWNSTREAM_DATA",
                 "UPSTREAM_DATA",
-                "HTTP_CALL_RESPONSE_BODY",
-                "GRPC_CALL_MESSAGE",
                 "vm configuration",
                 "plugin configuration",
-                "FOREIGN_FUNCTION_ARGUMENTS"
             ]
         );
     });

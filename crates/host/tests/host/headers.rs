@@ -267,18 +267,18 @@ fn names_and_values_that_cannot_be_sent() {
 }
 
 #[test]
-fn each_map_is_its_own() {
+fn each_map_of_a_stream_is_its_own() {
     on_each(|bay| {
         let stream = MapType::ALL.iter().fold(Stream::default(), |stream, map| {
             stream.map(*map, &[("n", map.name())])
         });
         let mut guest = Guest::new();
-        let steps: Vec<_> = (0..8)
+        let steps: Vec<_> = (0..4)
             .map(|map| get(&mut guest, map, "n") + "(call $out)")
             .collect();
         let reports = bay.reports_with(&guest.on_request(&steps), stream);
         let values: Vec<_> = reports.iter().skip(1).step_by(2).map(String::as_str).collect();
-        let names: Vec<_> = MapType::ALL.iter().map(|map| map.name()).collect();
+        let names: Vec<_> = MapType::ALL[..4].iter().map(|map| map.name()).collect();
         assert_eq!(values, names);
     });
 }

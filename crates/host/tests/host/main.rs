@@ -5,6 +5,7 @@ mod fixture;
 mod allocator;
 mod bounds;
 mod buffers;
+mod callouts;
 mod contexts;
 mod failures;
 mod foreign;
@@ -20,7 +21,6 @@ mod shared_data;
 mod shared_queues;
 mod streams;
 mod timers;
-mod unavailable;
 mod wasi;
 
 // Linked for their registrations.

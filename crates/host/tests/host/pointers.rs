@@ -40,8 +40,6 @@ fn expected(def: &FunctionDef, param: &str) -> u32 {
     match (def.name, param) {
         // These are no sizes of memory, but parts beyond the end.
         ("proxy_get_buffer_bytes", "start" | "max_size") | ("proxy_set_buffer_bytes", "start" | "size") => 0,
-        // Not here yet.
-        (name, _) if UNAVAILABLE.iter().any(|part| name.contains(part)) => 12,
         (_, _) if def.namespace == Namespace::Env => 6,
         // More than it takes, before it looks at the memory.
         ("fd_write" | "fd_pwrite", "iovs_len") | ("random_get", "buffer_size") => 28,
@@ -57,8 +55,6 @@ fn expected(def: &FunctionDef, param: &str) -> u32 {
         _ => 8,
     }
 }
-
-const UNAVAILABLE: [&str; 2] = ["http_call", "grpc"];
 
 /// What must be there for a function to look at its addresses: a key, a queue with an item, and a metric.
 fn prepare(guest: &mut Guest) -> String {

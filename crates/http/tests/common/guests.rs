@@ -59,6 +59,16 @@ const PRELUDE: &str = r#"
   (import "env" "proxy_resolve_shared_queue" (func $resolve_queue (param i32 i32 i32 i32 i32) (result i32)))
   (import "env" "proxy_enqueue_shared_queue" (func $enqueue (param i32 i32 i32) (result i32)))
   (import "env" "proxy_dequeue_shared_queue" (func $dequeue (param i32 i32 i32) (result i32)))
+  (import "env" "proxy_get_buffer_bytes" (func $get_buffer (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_http_call"
+    (func $http_call (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_grpc_call"
+    (func $grpc_call (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_grpc_stream"
+    (func $grpc_stream (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_grpc_send" (func $grpc_send (param i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_grpc_close" (func $grpc_close (param i32) (result i32)))
+  (import "env" "proxy_get_status" (func $get_status (param i32 i32 i32) (result i32)))
   (memory (export "memory") 64)
   (global $ticks (mut i32) (i32.const 0))
   (global $heap (mut i32) (i32.const 65536))
@@ -75,6 +85,17 @@ const PRELUDE: &str = r#"
     (local.set $status
       (call $get (local.get $map) (local.get $name) (local.get $len) (i32.const 0) (i32.const 4)))
     (call $log_result (local.get $status)))
+  (func $log_number (param $value i32) (local $at i32)
+    (local.set $at (i32.const 4096))
+    (loop $again
+      (local.set $at (i32.sub (local.get $at) (i32.const 1)))
+      (i32.store8 (local.get $at) (i32.add (i32.const 48) (i32.rem_u (local.get $value) (i32.const 10))))
+      (local.set $value (i32.div_u (local.get $value) (i32.const 10)))
+      (br_if $again (local.get $value)))
+    (call $log (local.get $at) (i32.sub (i32.const 4096) (local.get $at))))
+  (func $log_buffer (param $buffer i32)
+    (call $log_result (call $get_buffer
+      (local.get $buffer) (i32.const 0) (i32.const 1000) (i32.const 0) (i32.const 4))))
   (func $log_result (param $status i32)
     (if (i32.eqz (local.get $status))
       (then (call $log (i32.load (i32.const 0)) (i32.load (i32.const 4))))
@@ -101,6 +122,11 @@ impl Wat {
             "context_create" => ("(param $id i32) (param $n i32)", ""),
             "log" | "delete" => ("(param $id i32)", ""),
             "done" => ("(param $id i32)", "(result i32)"),
+            "http_call_response" => (
+                "(param $id i32) (param $call i32) (param $n i32) (param $size i32) (param $trailers i32)",
+                "",
+            ),
+            name if name.starts_with("grpc_") => ("(param $id i32) (param $call i32) (param $n i32)", ""),
             "request_trailers" | "response_trailers" => ("(param $id i32) (param $n i32)", "(result i32)"),
             _ => ("(param $id i32) (param $n i32) (param $end i32)", "(result i32)"),
         };

@@ -1,6 +1,7 @@
 //! What the tests of chains share: guests, an upstream, a log, bodies in frames.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod callouts;
 pub mod guests;
 pub mod upstream;
 

@@ -63,6 +63,31 @@ pub(super) fn cases() -> Vec<Case> {
         ) {
             continue;
         }
+        if matches!(
+            buffer,
+            BufferType::HttpCallResponseBody | BufferType::GrpcCallMessage
+        ) {
+            // What they hold is a case about callouts.
+            cases.push(get(
+                case(&format!("not_found/{name}")),
+                number,
+                0,
+                MAX,
+                Status::NotFound,
+            ));
+            cases.push(
+                set(
+                    Case::of(F::ProxySetBufferBytes, &format!("not_found/{name}")),
+                    number,
+                    0,
+                    0,
+                    "x",
+                    Status::NotFound,
+                )
+                .then(Effect::Untouched),
+            );
+            continue;
+        }
         let buffer = *buffer;
         let given = |name: &str| case(name).given(|given| given.buffers = vec![(buffer, "bytes")]);
         cases.push(get(given(&format!("ok/{name}")), number, 0, MAX, Status::Ok).out("bytes"));

@@ -82,7 +82,7 @@ fn reading() -> Vec<Case> {
             Status::InternalFailure,
         ),
     ]);
-    for map in MapType::ALL {
+    for map in &MapType::ALL[..4] {
         let map = *map;
         let given = case(&format!("ok/{}", map.name().to_lowercase()))
             .given(|given| given.maps = vec![(map, vec![("k", "v")])]);

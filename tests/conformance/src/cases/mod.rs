@@ -2,6 +2,7 @@
 
 mod buffers;
 mod callbacks;
+mod callouts;
 mod contexts;
 mod foreign;
 mod headers;
@@ -26,6 +27,7 @@ pub(crate) fn all() -> Vec<Case> {
     cases.extend(buffers::cases());
     cases.extend(headers::cases());
     cases.extend(streams::cases());
+    cases.extend(callouts::cases());
     cases.extend(shared::cases());
     cases.extend(metrics::cases());
     cases.extend(properties::cases());

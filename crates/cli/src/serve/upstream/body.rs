@@ -13,15 +13,52 @@ use super::deadline::{Deadline, Uploaded};
 use super::host::Lease;
 use crate::serve::router::RequestBody;
 
-/// A request's body, which says when it is over.
-pub(super) struct Upload {
+/// A request's body.
+pub(super) enum Upload {
+    /// Of a client's request.
+    Routed(Routed),
+    /// Of a plugin's.
+    Callout(enginebay_http::Body),
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut *self {
+            Upload::Routed(body) => Pin::new(body).poll_frame(context),
+            Upload::Callout(body) => Pin::new(body).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Upload::Routed(body) => body.is_end_stream(),
+            Upload::Callout(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Upload::Routed(body) => body.size_hint(),
+            Upload::Callout(body) => body.size_hint(),
+        }
+    }
+}
+
+/// The body of a client's request, which says when it is over.
+pub(super) struct Routed {
     body: RequestBody,
     uploaded: Option<Rc<Uploaded>>,
 }
 
-impl Upload {
+impl Routed {
     pub(super) fn new(body: RequestBody, uploaded: Option<Rc<Uploaded>>) -> Self {
-        Upload { body, uploaded }
+        Routed { body, uploaded }
     }
 
     fn over(&self) {
@@ -31,13 +68,13 @@ impl Upload {
     }
 }
 
-impl Drop for Upload {
+impl Drop for Routed {
     fn drop(&mut self) {
         self.over();
     }
 }
 
-impl Body for Upload {
+impl Body for Routed {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -69,10 +106,10 @@ pub(in crate::serve) struct UpstreamBody {
 }
 
 impl UpstreamBody {
-    pub(super) fn new(body: Incoming, lease: Option<Lease>, deadline: Deadline) -> Self {
+    pub(super) fn new(body: Incoming, lease: Lease, deadline: Deadline) -> Self {
         let mut body = UpstreamBody {
             body,
-            lease,
+            lease: Some(lease),
             deadline,
         };
         body.release_at_end();

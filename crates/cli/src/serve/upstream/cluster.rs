@@ -1,13 +1,23 @@
 //! A cluster, as one worker sees it.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use enginebay::config::model;
 
-use super::host::{Host, Open};
-use super::resolve;
+use http::{Request, Response};
+
+use super::body::{Upload, UpstreamBody};
+use super::deadline::Deadline;
+use super::failure::Failure;
+use super::forward;
+use super::host::{Host, HostConfig};
+use super::open::Open;
+use super::resolve::{self, Found};
+use super::stream::UpstreamConnection;
+use super::tls::{Protocol, Tls};
+use crate::serve::headers;
 use crate::serve::worker::Clock;
 
 /// Seconds after which names are looked up again, as in Envoy (`dns_refresh_rate`).
@@ -21,7 +31,7 @@ pub(in crate::serve) struct Cluster {
     clock: Rc<Clock>,
     hosts: RefCell<Vec<Rc<Host>>>,
     next: Cell<usize>,
-    open: Rc<Open>,
+    of_hosts: Rc<HostConfig>,
     /// Whether its names are to be looked up again from time to time.
     by_name: bool,
     resolved: Cell<u32>,
@@ -31,7 +41,20 @@ pub(in crate::serve) struct Cluster {
 
 impl Cluster {
     /// The cluster; `start` is the host to begin with, so that workers don't all begin with the same.
-    pub(in crate::serve) fn new(config: model::Cluster, clock: Rc<Clock>, start: usize) -> Rc<Self> {
+    pub(in crate::serve) fn new(
+        config: model::Cluster,
+        tls: Option<Arc<Tls>>,
+        clock: Rc<Clock>,
+        start: usize,
+    ) -> Rc<Self> {
+        let of_hosts = HostConfig {
+            http2: config.http2,
+            connect_timeout: config.connect_timeout,
+            idle_timeout: config.idle_timeout,
+            tls,
+            open: Rc::new(Open::new(MAX_CONNECTIONS)),
+            clock: clock.clone(),
+        };
         let literal = resolve::literal(&config);
         let cluster = Cluster {
             by_name: literal.is_none(),
@@ -39,7 +62,7 @@ impl Cluster {
             clock,
             hosts: RefCell::new(Vec::new()),
             next: Cell::new(start),
-            open: Rc::new(Open::new(MAX_CONNECTIONS)),
+            of_hosts: Rc::new(of_hosts),
             resolved: Cell::new(0),
             resolving: Cell::new(false),
             unresolved: Cell::new(false),
@@ -48,6 +71,56 @@ impl Cluster {
             cluster.set_addresses(&addresses);
         }
         Rc::new(cluster)
+    }
+
+    /// Its name.
+    pub(in crate::serve) fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    /// Whether requests to it go in HTTP/2.
+    pub(in crate::serve) fn http2(&self) -> bool {
+        self.config.http2
+    }
+
+    /// Sends a request that does not come from the router, and gives the response when its head is there.
+    ///
+    /// The host is the one whose turn it is, over the connections that routed requests use too. The request needs a path
+    /// and, in its target or its `host`, an authority; both are sent as they are. What belongs to a connection
+    /// (`connection`, `transfer-encoding` and so on) is removed. There is no timeout but that of connecting.
+    ///
+    /// Dropping the future or the response's body cancels the request: its connection is closed in HTTP/1.1, its stream
+    /// is reset in HTTP/2.
+    ///
+    /// # Errors
+    /// When there is no response.
+    pub(in crate::serve) async fn send(
+        self: &Rc<Self>,
+        request: Request<enginebay_http::Body>,
+    ) -> Result<Response<UpstreamBody>, Failure> {
+        let host = self.pick().ok_or(Failure::NoHost)?;
+        let request = forward::address(request, None, self.config.http2)?;
+        let (mut response, lease) = host.send(request.map(Upload::Callout)).await?;
+        headers::clean_response(response.headers_mut());
+        Ok(response.map(|body| UpstreamBody::new(body, lease, Deadline::new(None, None))))
+    }
+
+    /// A connection to the host whose turn it is, for anything but HTTP. It counts as one of the cluster's until it is
+    /// dropped.
+    ///
+    /// # Errors
+    /// When there is none to be had.
+    #[allow(dead_code, reason = "for TCP proxying")]
+    pub(in crate::serve) async fn connect(self: &Rc<Self>) -> Result<UpstreamConnection, Failure> {
+        let host = self.pick().ok_or(Failure::NoHost)?;
+        host.connect(Protocol::Bytes).await
+    }
+
+    /// Closes connections that have been idle for too long.
+    pub(in crate::serve) fn close_idle(&self) {
+        for host in self.hosts.borrow().iter() {
+            host.close_idle();
+        }
     }
 
     /// Looks names up for the first time.
@@ -98,17 +171,12 @@ impl Cluster {
     }
 
     /// Hosts whose address stays keep their connections.
-    fn set_addresses(&self, addresses: &[SocketAddr]) {
+    fn set_addresses(&self, addresses: &[Found]) {
         let mut hosts = self.hosts.borrow_mut();
         let known = std::mem::take(&mut *hosts);
-        let find = |address: &SocketAddr| match known.iter().find(|host| host.address() == *address) {
+        let find = |found: &Found| match known.iter().find(|host| host.is(found)) {
             Some(host) => host.clone(),
-            None => Host::new(
-                *address,
-                self.config.http2,
-                self.config.connect_timeout,
-                self.open.clone(),
-            ),
+            None => Host::new(found, self.of_hosts.clone()),
         };
         *hosts = addresses.iter().map(find).collect();
     }

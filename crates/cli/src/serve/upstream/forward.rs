@@ -11,7 +11,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri, Version};
 use http_body::Body as _;
 
-use super::body::{Upload, UpstreamBody};
+use super::body::{Routed, Upload, UpstreamBody};
 use super::cluster::Cluster;
 use super::deadline::{Deadline, Uploaded};
 use super::failure::Failure;
@@ -31,7 +31,7 @@ pub(in crate::serve) fn forward(
     request: Request<RequestBody>,
 ) -> impl Future<Output = Result<Response<ReplyBody>, Failure>> + use<> {
     let target = cluster.pick().map(|host| {
-        let request = address(request, to, host.http2());
+        let request = address(request, Some(to), host.http2());
         (host, request)
     });
     let timeout = to.route.timeout;
@@ -40,7 +40,7 @@ pub(in crate::serve) fn forward(
         let request = request?;
         let uploaded = (!request.body().is_end_stream()).then(Rc::<Uploaded>::default);
         let mut deadline = Deadline::new(timeout, uploaded.clone());
-        let request = request.map(|body| Upload::new(body, uploaded));
+        let request = request.map(|body| Upload::Routed(Routed::new(body, uploaded)));
         let started = Instant::now();
         let sent = {
             let mut sending = pin!(host.send(request));
@@ -61,14 +61,15 @@ pub(in crate::serve) fn forward(
     }
 }
 
-/// Gives a request the target, the host and the version that its upstream is to see.
-fn address(
-    request: Request<RequestBody>,
-    to: &ForwardTo,
+/// Gives a request the target, the host and the version that its upstream is to see. Without a route, the target and
+/// the host stay.
+pub(super) fn address<B>(
+    request: Request<B>,
+    to: Option<&ForwardTo>,
     http2: bool,
-) -> Result<Request<RequestBody>, Failure> {
+) -> Result<Request<B>, Failure> {
     let (mut parts, body) = request.into_parts();
-    let authority = match &to.host_rewrite {
+    let authority = match to.and_then(|to| to.host_rewrite.as_ref()) {
         None => authority_of(&parts.uri, &parts.headers),
         Some(rewritten) => {
             if let Some(original) = authority_of(&parts.uri, &parts.headers) {
@@ -78,7 +79,7 @@ fn address(
         }
     };
     let mut path = parts.uri.path_and_query().cloned();
-    if let Some(rewritten) = rewrite(path.as_ref(), to) {
+    if let Some(rewritten) = to.and_then(|to| rewrite(path.as_ref(), to)) {
         if let Some(original) = path.and_then(|path| HeaderValue::from_str(path.as_str()).ok()) {
             parts.headers.insert(&ORIGINAL_PATH, original);
         }
@@ -92,7 +93,9 @@ fn address(
         let authority = authority.ok_or(Failure::Protocol)?;
         let authority = Authority::try_from(authority.as_bytes()).map_err(|_| Failure::Protocol)?;
         let mut uri = http::uri::Parts::default();
-        uri.scheme = Some(Scheme::HTTP);
+        // A client's scheme is only what it claims.
+        let scheme = parts.uri.scheme().filter(|_| to.is_none());
+        uri.scheme = Some(scheme.cloned().unwrap_or(Scheme::HTTP));
         uri.authority = Some(authority);
         uri.path_and_query = Some(path);
         parts.uri = Uri::from_parts(uri).map_err(|_| Failure::Protocol)?;

@@ -3,95 +3,112 @@
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 
 use super::LocalExecutor;
 use super::body::Upload;
 use super::failure::Failure;
+use super::open::Open;
+use super::pool::{Idle, OpenStream, Streams};
+use super::resolve::Found;
+use super::stream::{UpstreamConnection, UpstreamStream};
+use super::tls::{Protocol, Tls};
 use crate::serve::connection::MAX_HEADERS;
+use crate::serve::worker::Clock;
 
 type Http1 = http1::SendRequest<Upload>;
 type Http2 = http2::SendRequest<Upload>;
 
-/// How many connections are open, and how many may be.
-pub(super) struct Open {
-    now: Cell<usize>,
-    limit: usize,
-}
-
-impl Open {
-    pub(super) fn new(limit: usize) -> Self {
-        Open {
-            now: Cell::new(0),
-            limit,
-        }
-    }
-
-    fn one_more(self: &Rc<Self>) -> Option<OneOpen> {
-        if self.now.get() >= self.limit {
-            return None;
-        }
-        self.now.set(self.now.get() + 1);
-        Some(OneOpen(self.clone()))
-    }
-}
-
-struct OneOpen(Rc<Open>);
-
-impl Drop for OneOpen {
-    fn drop(&mut self) {
-        self.0.now.set(self.0.now.get() - 1);
-    }
+/// What the hosts of a cluster have in common.
+pub(super) struct HostConfig {
+    pub(super) http2: bool,
+    pub(super) connect_timeout: Duration,
+    /// How long a connection may be without a request.
+    pub(super) idle_timeout: Option<Duration>,
+    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) open: Rc<Open>,
+    pub(super) clock: Rc<Clock>,
 }
 
 /// A host.
 pub(super) struct Host {
     address: SocketAddr,
-    http2: bool,
-    connect_timeout: Duration,
-    open: Rc<Open>,
-    /// HTTP/1.1 connections without a request, the last used last.
-    idle: RefCell<Vec<Http1>>,
+    name: Option<Rc<str>>,
+    config: Rc<HostConfig>,
+    /// The name for TLS, where there is TLS.
+    tls_name: Option<ServerName<'static>>,
+    /// HTTP/1.1 connections without a request.
+    idle: Idle<Http1>,
     /// The HTTP/2 connection that all requests share.
-    shared: RefCell<Option<Http2>>,
+    shared: RefCell<Option<Shared>>,
     /// Held while the shared connection is made, so that it is made once.
     connecting: tokio::sync::Mutex<()>,
     failed: Cell<Option<(Instant, Failure)>>,
+    /// Its last handshake failed and that has been said.
+    warned: Cell<bool>,
+}
+
+#[derive(Clone)]
+struct Shared {
+    sender: Http2,
+    streams: Rc<Streams>,
 }
 
 impl Host {
-    pub(super) fn new(
-        address: SocketAddr,
-        http2: bool,
-        connect_timeout: Duration,
-        open: Rc<Open>,
-    ) -> Rc<Self> {
+    pub(super) fn new(found: &Found, config: Rc<HostConfig>) -> Rc<Self> {
+        let Found { address, name } = found;
+        let tls_name = config.tls.as_ref().map(|tls| tls.name(*address, name.as_deref()));
         Rc::new(Host {
-            address,
-            http2,
-            connect_timeout,
-            open,
-            idle: RefCell::default(),
+            address: *address,
+            name: name.clone(),
+            config,
+            tls_name,
+            idle: Idle::default(),
             shared: RefCell::default(),
             connecting: tokio::sync::Mutex::default(),
             failed: Cell::new(None),
+            warned: Cell::new(false),
         })
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
+    /// Whether this is what was found, so that its connections can stay.
+    pub(super) fn is(&self, found: &Found) -> bool {
+        self.address == found.address && self.name == found.name
     }
 
     /// Whether requests to it go in HTTP/2.
     pub(super) fn http2(&self) -> bool {
-        self.http2
+        self.config.http2
+    }
+
+    /// Closes connections that have been idle for too long.
+    pub(super) fn close_idle(&self) {
+        let Some(timeout) = self.config.idle_timeout else {
+            return;
+        };
+        let now = self.config.clock.seconds();
+        let Some(before) = u32::try_from(timeout.as_secs())
+            .ok()
+            .and_then(|age| now.checked_sub(age))
+        else {
+            return;
+        };
+        let closed = self.idle.take_older(before, |sender| sender.is_closed());
+        let shared = self
+            .shared
+            .borrow_mut()
+            .take_if(|shared| shared.streams.idle_since(before));
+        // Without a borrow: what they drop may ask for the host.
+        drop((closed, shared));
     }
 
     /// Sends a request and waits for the head of the response. The lease is to be kept until the response's
@@ -99,61 +116,52 @@ impl Host {
     pub(super) async fn send(
         self: &Rc<Self>,
         request: Request<Upload>,
-    ) -> Result<(Response<Incoming>, Option<Lease>), Failure> {
-        if self.http2 {
-            let response = self.send_http2(request).await?;
-            return Ok((response, None));
+    ) -> Result<(Response<Incoming>, Lease), Failure> {
+        if self.config.http2 {
+            self.send_http2(request).await
+        } else {
+            self.send_http1(request).await
         }
-        self.send_http1(request).await
     }
 
     async fn send_http1(
         self: &Rc<Self>,
         mut request: Request<Upload>,
-    ) -> Result<(Response<Incoming>, Option<Lease>), Failure> {
+    ) -> Result<(Response<Incoming>, Lease), Failure> {
         loop {
-            let (mut sender, used) = match self.idle_connection() {
+            let (mut sender, used) = match self.idle.take(|sender| sender.is_ready()) {
                 Some(sender) => (sender, true),
                 None => (self.connect_http1().await?, false),
             };
             match sender.try_send_request(request).await {
                 Ok(response) => {
                     let host = self.clone();
-                    return Ok((response, Some(Lease { host, sender })));
+                    return Ok((response, Lease::Http1 { host, sender }));
                 }
                 Err(error) => request = unsent(error, used)?,
             }
         }
     }
 
-    async fn send_http2(&self, mut request: Request<Upload>) -> Result<Response<Incoming>, Failure> {
+    async fn send_http2(&self, mut request: Request<Upload>) -> Result<(Response<Incoming>, Lease), Failure> {
         loop {
-            let (mut sender, used) = self.shared_connection().await?;
-            match sender.try_send_request(request).await {
-                Ok(response) => return Ok(response),
+            let (mut shared, used) = self.shared_connection().await?;
+            let stream = shared.streams.begin(&self.config.clock);
+            match shared.sender.try_send_request(request).await {
+                Ok(response) => return Ok((response, Lease::Http2 { _stream: stream })),
                 Err(error) => request = unsent(error, used)?,
             }
         }
     }
 
-    fn idle_connection(&self) -> Option<Http1> {
-        let mut idle = self.idle.borrow_mut();
-        while let Some(sender) = idle.pop() {
-            if sender.is_ready() {
-                return Some(sender);
-            }
-        }
-        None
-    }
-
-    async fn shared_connection(&self) -> Result<(Http2, bool), Failure> {
-        if let Some(sender) = self.open_shared() {
-            return Ok((sender, true));
+    async fn shared_connection(&self) -> Result<(Shared, bool), Failure> {
+        if let Some(shared) = self.open_shared() {
+            return Ok((shared, true));
         }
         let asked = Instant::now();
         let _connecting = self.connecting.lock().await;
-        if let Some(sender) = self.open_shared() {
-            return Ok((sender, true));
+        if let Some(shared) = self.open_shared() {
+            return Ok((shared, true));
         }
         // Whoever waited for an attempt that failed shares its result instead of making another one.
         if let Some((when, failure)) = self.failed.get()
@@ -163,8 +171,10 @@ impl Host {
         }
         match self.connect_http2().await {
             Ok(sender) => {
-                *self.shared.borrow_mut() = Some(sender.clone());
-                Ok((sender, false))
+                let streams = Streams::new(&self.config.clock);
+                let shared = Shared { sender, streams };
+                *self.shared.borrow_mut() = Some(shared.clone());
+                Ok((shared, false))
             }
             Err(failure) => {
                 self.failed.set(Some((Instant::now(), failure)));
@@ -173,13 +183,17 @@ impl Host {
         }
     }
 
-    fn open_shared(&self) -> Option<Http2> {
+    fn open_shared(&self) -> Option<Shared> {
         let shared = self.shared.borrow();
-        shared.as_ref().filter(|sender| !sender.is_closed()).cloned()
+        shared
+            .as_ref()
+            .filter(|shared| !shared.sender.is_closed())
+            .cloned()
     }
 
     async fn connect_http1(&self) -> Result<Http1, Failure> {
-        let (io, open) = self.connect().await?;
+        let UpstreamConnection { stream, open } = self.connect(Protocol::Http).await?;
+        let io = TokioIo::new(stream);
         let mut builder = http1::Builder::new();
         builder.max_buf_size(MAX_HEADERS);
         let (sender, connection) = builder.handshake(io).await.map_err(|_| Failure::Connect)?;
@@ -191,7 +205,8 @@ impl Host {
     }
 
     async fn connect_http2(&self) -> Result<Http2, Failure> {
-        let (io, open) = self.connect().await?;
+        let UpstreamConnection { stream, open } = self.connect(Protocol::Http).await?;
+        let io = TokioIo::new(stream);
         let mut builder = http2::Builder::new(LocalExecutor);
         builder.max_header_list_size(MAX_HEADERS as u32);
         let (sender, connection) = builder.handshake(io).await.map_err(|_| Failure::Connect)?;
@@ -202,19 +217,47 @@ impl Host {
         Ok(sender)
     }
 
-    async fn connect(&self) -> Result<(TokioIo<TcpStream>, OneOpen), Failure> {
-        let open = self.open.one_more().ok_or(Failure::Overflow)?;
-        let connecting = TcpStream::connect(self.address);
-        match tokio::time::timeout(self.connect_timeout, connecting).await {
-            Ok(Ok(stream)) => {
-                let _ = stream.set_nodelay(true);
-                Ok((TokioIo::new(stream), open))
+    /// Keeps a connection for the next request.
+    fn keep(&self, sender: Http1) {
+        self.idle.put(sender, self.config.clock.seconds());
+    }
+
+    /// A new connection.
+    pub(super) async fn connect(&self, protocol: Protocol) -> Result<UpstreamConnection, Failure> {
+        let open = self.config.open.one_more().ok_or(Failure::Overflow)?;
+        let connecting = self.stream(protocol);
+        match tokio::time::timeout(self.config.connect_timeout, connecting).await {
+            Ok(stream) => Ok(UpstreamConnection {
+                stream: stream?,
+                open,
+            }),
+            Err(_) => Err(Failure::ConnectTimeout),
+        }
+    }
+
+    async fn stream(&self, protocol: Protocol) -> Result<UpstreamStream, Failure> {
+        let stream = TcpStream::connect(self.address).await.map_err(|error| {
+            tracing::debug!("{}: {error}", self.address);
+            Failure::Connect
+        })?;
+        let _ = stream.set_nodelay(true);
+        let (Some(tls), Some(name)) = (&self.config.tls, &self.tls_name) else {
+            return Ok(UpstreamStream::Plain(stream));
+        };
+        match tls.connect(stream, name.clone(), protocol).await {
+            Ok(stream) => {
+                self.warned.set(false);
+                Ok(UpstreamStream::Tls(Box::new(stream)))
             }
-            Ok(Err(error)) => {
-                tracing::debug!("{}: {error}", self.address);
+            Err(error) => {
+                // Once, not with every request: it is the configuration that is wrong, or the host.
+                if self.warned.replace(true) {
+                    tracing::debug!("{}: TLS: {error}", self.address);
+                } else {
+                    tracing::warn!("{}: TLS: {error}", self.address);
+                }
                 Err(Failure::Connect)
             }
-            Err(_) => Err(Failure::ConnectTimeout),
         }
     }
 }
@@ -228,23 +271,27 @@ fn unsent(mut error: TrySendError<Request<Upload>>, used: bool) -> Result<Reques
     }
 }
 
-/// An HTTP/1.1 connection that is in use. Dropped, it closes; released, it can be used again.
-pub(super) struct Lease {
-    host: Rc<Host>,
-    sender: Http1,
+/// What a request holds until its response is over.
+pub(super) enum Lease {
+    /// An HTTP/1.1 connection that is in use. Dropped, it closes; released, it can be used again.
+    Http1 { host: Rc<Host>, sender: Http1 },
+    /// A stream of a connection.
+    Http2 { _stream: OpenStream },
 }
 
 impl Lease {
     /// The response is over.
     pub(super) fn release(self) {
-        let Lease { host, mut sender } = self;
+        let Lease::Http1 { host, mut sender } = self else {
+            return;
+        };
         if sender.is_ready() {
-            host.idle.borrow_mut().push(sender);
+            host.keep(sender);
         } else if !sender.is_closed() {
             // The request may still be going out.
             spawn_local(async move {
                 if sender.ready().await.is_ok() {
-                    host.idle.borrow_mut().push(sender);
+                    host.keep(sender);
                 }
             });
         }

@@ -2,15 +2,25 @@
 
 mod body;
 mod cluster;
+mod clusters;
 mod deadline;
 mod failure;
 mod forward;
 mod host;
+mod open;
+mod pool;
 mod resolve;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod verify;
 
 pub(super) use body::UpstreamBody;
 pub(super) use cluster::Cluster;
+pub(super) use clusters::Clusters;
 pub(super) use forward::forward;
+pub(super) use tls::Tls;
 
 /// Runs hyper's background work on this worker's thread.
 #[derive(Clone, Copy)]

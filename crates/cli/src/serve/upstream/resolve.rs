@@ -2,28 +2,53 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 
 use enginebay::config::model::{Cluster, ClusterKind, DnsFamily, Endpoint};
 
+/// An address of an endpoint.
+pub(super) struct Found {
+    pub(super) address: SocketAddr,
+    /// What the host is called, for `auto_host_sni`.
+    pub(super) name: Option<Rc<str>>,
+}
+
 /// The addresses that need no look-up; none if any endpoint needs one.
-pub(super) fn literal(cluster: &Cluster) -> Option<Vec<SocketAddr>> {
+pub(super) fn literal(cluster: &Cluster) -> Option<Vec<Found>> {
     let addresses = cluster.endpoints.iter().map(|endpoint| {
         let address: IpAddr = endpoint.host.parse().ok()?;
-        Some(SocketAddr::new(address, endpoint.port))
+        Some(Found {
+            address: SocketAddr::new(address, endpoint.port),
+            name: name(endpoint),
+        })
     });
     addresses.collect()
+}
+
+fn name(endpoint: &Endpoint) -> Option<Rc<str>> {
+    let named = [&endpoint.hostname, &endpoint.host]
+        .into_iter()
+        .find(|name| !name.is_empty())?;
+    // An address is no name.
+    named.parse::<IpAddr>().is_err().then(|| named.as_str().into())
 }
 
 /// All addresses, in the order of the endpoints.
 ///
 /// # Errors
 /// When nothing could be resolved, the last reason.
-pub(super) async fn resolve(cluster: &Cluster) -> io::Result<Vec<SocketAddr>> {
+pub(super) async fn resolve(cluster: &Cluster) -> io::Result<Vec<Found>> {
     let mut addresses = Vec::new();
     let mut error = None;
     for endpoint in &cluster.endpoints {
         match look_up(endpoint, cluster.dns_family).await {
-            Ok(found) => addresses.extend(found),
+            Ok(found) => {
+                let name = name(endpoint);
+                addresses.extend(found.into_iter().map(|address| Found {
+                    address,
+                    name: name.clone(),
+                }));
+            }
             Err(reason) => error = Some(reason),
         }
     }

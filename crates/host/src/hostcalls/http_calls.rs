@@ -1,0 +1,112 @@
+//! Section "HTTP calls".
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use enginebay_abi::{LogLevel, Status, pairs};
+use enginebay_engine::HostError;
+
+use super::{Cx, Outcome, Stop, array, status};
+use crate::callouts::CalloutKind;
+use crate::{CalloutError, CalloutId, Callouts, HeaderMap, HttpCall, StreamState};
+
+pub(super) fn http_call<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
+    let [
+        upstream,
+        upstream_size,
+        headers,
+        headers_size,
+        body,
+        body_size,
+        trailers,
+        trailers_size,
+        timeout,
+        return_id,
+    ] = *array(args)?;
+    status(|| -> Outcome {
+        let mut memory = cx.memory();
+        memory.write_u32(return_id, 0)?;
+        let upstream = memory.read(upstream, upstream_size)?;
+        let headers = memory.read(headers, headers_size)?;
+        let body = memory.read(body, body_size)?;
+        let trailers = memory.read(trailers, trailers_size)?;
+        let call = HttpCall {
+            upstream: text(upstream)?,
+            headers: header_map(headers)?,
+            body: Bytes::copy_from_slice(body),
+            trailers: header_map(trailers)?,
+            timeout: milliseconds(timeout),
+        };
+        let required = [":method", ":path", ":authority"];
+        if required.iter().any(|name| call.headers.get(name).is_none()) {
+            return Err(Status::BadArgument.into());
+        }
+        let unknown = Status::BadArgument;
+        cx.start_callout(CalloutKind::HttpCall, return_id, unknown, |callouts, id| {
+            callouts.http_call(id, call)
+        })
+    })
+}
+
+impl<S: StreamState> Cx<'_, S> {
+    /// Gives a callout of the current context its number, has it started, and tells the guest the number.
+    pub(super) fn start_callout(
+        &mut self,
+        kind: CalloutKind,
+        return_id: u64,
+        unknown_upstream: Status,
+        start: impl FnOnce(&dyn Callouts, CalloutId) -> Result<(), CalloutError>,
+    ) -> Outcome {
+        let state = self.state;
+        let callouts = state.callouts.as_deref().ok_or(unknown_upstream)?;
+        let context = state.context();
+        let limit = state.limits.callouts;
+        // Outside of contexts, while the module starts, nobody could hear of the response.
+        let under_way = state
+            .contexts
+            .borrow()
+            .get(context)
+            .map(|context| context.callouts);
+        if under_way.ok_or(Status::InternalFailure)? >= limit {
+            state.log(
+                LogLevel::Warn,
+                &format!("a callout was not sent: the context has {limit} of them under way"),
+            );
+            return Err(Status::InternalFailure.into());
+        }
+        let id = state.pending.borrow_mut().insert(kind, context);
+        if let Err(error) = start(callouts, id) {
+            state.pending.borrow_mut().remove(id);
+            return Err(match error {
+                CalloutError::UnknownUpstream => unknown_upstream.into(),
+                CalloutError::Failed => Status::InternalFailure.into(),
+            });
+        }
+        if let Some(context) = state.contexts.borrow_mut().get_mut(context) {
+            context.callouts += 1;
+        }
+        Ok(self.memory().write_u32(return_id, id.get())?)
+    }
+}
+
+/// A name, which is text for every upstream that there can be.
+pub(super) fn text(bytes: &[u8]) -> Result<String, Stop> {
+    String::from_utf8(bytes.to_vec()).map_err(|_| Status::BadArgument.into())
+}
+
+/// 0 is no limit, as on Envoy.
+pub(super) fn milliseconds(timeout: u64) -> Option<Duration> {
+    Some(Duration::from_millis(timeout)).filter(|timeout| !timeout.is_zero())
+}
+
+/// Serialised headers as a map; none is an empty one.
+pub(super) fn header_map(serialized: &[u8]) -> Result<HeaderMap, Stop> {
+    let mut map = HeaderMap::new();
+    if serialized.is_empty() {
+        return Ok(map);
+    }
+    for (name, value) in pairs::decode(serialized).map_err(|_| Status::BadArgument)? {
+        map.add(name, value).map_err(Status::from)?;
+    }
+    Ok(map)
+}

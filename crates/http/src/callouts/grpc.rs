@@ -1,0 +1,331 @@
+//! gRPC calls and streams, over what sends HTTP requests.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use enginebay::HeaderMap;
+use enginebay::abi::GrpcStatus;
+use enginebay::host::{CalloutError, GrpcTarget};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, TE};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http_body_util::BodyExt;
+
+use super::http_call::{from_http, insert, text, to_http, within};
+use super::messages::{self, Decoder};
+use super::outgoing::Messages;
+use super::upstreams::{LocalBoxBody, UpstreamFuture, Upstreams};
+use crate::{Body, BoxError, fields};
+
+static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+static GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+static GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+
+/// Bytes of a response that is not gRPC that are taken for its message.
+const MAX_TEXT: usize = 1 << 10;
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Status {
+    pub(super) code: u32,
+    pub(super) message: String,
+}
+
+impl Status {
+    fn new(code: GrpcStatus, message: impl Into<String>) -> Self {
+        Status {
+            code: code.as_u32(),
+            message: message.into(),
+        }
+    }
+
+    /// What `grpc-status` and `grpc-message` say, if they are there.
+    fn read(headers: &http::HeaderMap) -> Option<Self> {
+        let code = headers.get(&GRPC_STATUS)?;
+        let code = code.to_str().ok().and_then(|code| code.parse().ok());
+        let message = headers.get(&GRPC_MESSAGE).map(HeaderValue::as_bytes);
+        Some(Status {
+            code: code.unwrap_or(GrpcStatus::Unknown.as_u32()),
+            message: percent_decode(message.unwrap_or_default()),
+        })
+    }
+}
+
+/// Starts a call with one message each way. The future gives the answer, or how else the call ended.
+pub(super) fn call(
+    upstreams: &dyn Upstreams,
+    target: GrpcTarget,
+    message: &[u8],
+    limit: usize,
+) -> Result<impl Future<Output = Result<Bytes, Status>> + use<>, CalloutError> {
+    let body = Body::from(messages::frame(message).ok_or(CalloutError::Failed)?);
+    let timeout = target.timeout;
+    let mut events = start(upstreams, target, body, limit)?;
+    Ok(async move {
+        let answer = async {
+            let mut answer = None;
+            loop {
+                match events.next().await {
+                    Event::InitialMetadata(_) | Event::TrailingMetadata(_) => {}
+                    Event::Message(message) => answer = Some(message),
+                    Event::Close(status) if status.code == 0 => {
+                        return answer.ok_or_else(|| Status::new(GrpcStatus::Internal, ""));
+                    }
+                    Event::Close(status) => return Err(status),
+                }
+            }
+        };
+        within(timeout, answer).await.unwrap_or_else(|| Err(timed_out()))
+    })
+}
+
+/// Opens a stream.
+pub(super) fn stream(
+    upstreams: &dyn Upstreams,
+    target: GrpcTarget,
+    body: Messages,
+    limit: usize,
+) -> Result<Events, CalloutError> {
+    let timeout = target.timeout;
+    let mut events = start(upstreams, target, Body::new(body), limit)?;
+    events.deadline = timeout.and_then(|timeout| tokio::time::Instant::now().checked_add(timeout));
+    Ok(events)
+}
+
+/// What Envoy says when it took too long.
+fn timed_out() -> Status {
+    Status::new(GrpcStatus::Unavailable, "upstream request timeout")
+}
+
+fn start(
+    upstreams: &dyn Upstreams,
+    target: GrpcTarget,
+    body: Body,
+    limit: usize,
+) -> Result<Events, CalloutError> {
+    let request = request(&target, body)?;
+    let sending = upstreams
+        .send(&target.upstream, request)
+        .ok_or(CalloutError::UnknownUpstream)?;
+    Ok(Events {
+        stage: Stage::Sending(sending),
+        next: VecDeque::new(),
+        deadline: None,
+        decoder: Decoder::new(limit),
+    })
+}
+
+fn request(target: &GrpcTarget, body: Body) -> Result<Request<Body>, CalloutError> {
+    let failed = |_| CalloutError::Failed;
+    // As Envoy: the name of the cluster, if nothing else was said.
+    let authority = target.authority.as_deref().unwrap_or(&target.upstream);
+    let authority = Authority::try_from(authority).map_err(failed)?;
+    let path = format!("/{}/{}", target.service, target.method);
+    let path = PathAndQuery::try_from(path).map_err(failed)?;
+    let uri = Uri::builder()
+        .scheme(Scheme::HTTP)
+        .authority(authority)
+        .path_and_query(path)
+        .build()
+        .map_err(|_| CalloutError::Failed)?;
+    let mut headers = to_http(&target.initial_metadata)?;
+    insert(&mut headers, CONTENT_TYPE, "application/grpc");
+    insert(&mut headers, TE, "trailers");
+    if let Some(timeout) = target.timeout.and_then(grpc_timeout) {
+        headers.insert(&GRPC_TIMEOUT, timeout);
+    }
+    let mut request = Request::builder()
+        .method(Method::POST)
+        .uri(uri)
+        .version(Version::HTTP_2)
+        .body(body)
+        .map_err(|_| CalloutError::Failed)?;
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+/// At most eight digits and a unit.
+fn grpc_timeout(timeout: Duration) -> Option<HeaderValue> {
+    const MAX: u128 = 99_999_999;
+    let milliseconds = timeout.as_millis();
+    let text = match milliseconds <= MAX {
+        true => format!("{milliseconds}m"),
+        false => format!("{}S", (milliseconds / 1000).min(MAX)),
+    };
+    HeaderValue::try_from(text).ok()
+}
+
+/// What a server sends, in order. [`Event::Close`] is the last.
+pub(super) struct Events {
+    stage: Stage,
+    /// What is to be told before anything more is read.
+    next: VecDeque<Event>,
+    deadline: Option<tokio::time::Instant>,
+    decoder: Decoder,
+}
+
+enum Stage {
+    Sending(UpstreamFuture),
+    Receiving(LocalBoxBody),
+    Over,
+}
+
+#[derive(Debug)]
+pub(super) enum Event {
+    InitialMetadata(HeaderMap),
+    Message(Bytes),
+    TrailingMetadata(HeaderMap),
+    Close(Status),
+}
+
+impl Events {
+    pub(super) async fn next(&mut self) -> Event {
+        loop {
+            if let Some(event) = self.next.pop_front() {
+                return event;
+            }
+            let in_time = match self.deadline {
+                Some(deadline) => tokio::time::timeout_at(deadline, self.advance()).await.is_ok(),
+                None => {
+                    self.advance().await;
+                    true
+                }
+            };
+            if !in_time {
+                self.close(timed_out());
+            }
+        }
+    }
+
+    fn close(&mut self, status: Status) {
+        self.stage = Stage::Over;
+        self.next.push_back(Event::Close(status));
+    }
+
+    /// Waits for the next thing to come.
+    async fn advance(&mut self) {
+        match &mut self.stage {
+            Stage::Sending(sending) => match Pin::new(sending).await {
+                Ok(response) => self.head(response).await,
+                Err(error) => self.close(unavailable(&error)),
+            },
+            Stage::Receiving(body) => match body.frame().await {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.data(&data),
+                    Err(frame) => {
+                        if let Ok(trailers) = frame.into_trailers() {
+                            self.trailers(&trailers);
+                        }
+                    }
+                },
+                Some(Err(error)) => self.close(unavailable(&error)),
+                None => {
+                    let status = match self.decoder.has_rest() {
+                        true => Status::new(GrpcStatus::Internal, "the stream ended within a message"),
+                        false => Status::new(GrpcStatus::Unknown, ""),
+                    };
+                    self.close(status);
+                }
+            },
+            // Nothing is asked for after the end, and it would get the end again.
+            Stage::Over => self.close(Status::new(GrpcStatus::Unknown, "")),
+        }
+    }
+
+    async fn head(&mut self, response: Response<LocalBoxBody>) {
+        let status = response.status();
+        let headers = response.headers();
+        if let Some(end) = Status::read(headers) {
+            // Headers that are trailers at once.
+            let mut metadata = HeaderMap::new();
+            fields::add_all(&mut metadata, headers, None);
+            self.next.push_back(Event::TrailingMetadata(metadata));
+            self.close(end);
+        } else if status == StatusCode::OK {
+            self.next
+                .push_back(Event::InitialMetadata(from_http(status, headers)));
+            self.stage = Stage::Receiving(response.into_body());
+        } else {
+            let message = text(response, MAX_TEXT).await;
+            self.close(Status::new(from_http_status(status), message));
+        }
+    }
+
+    fn data(&mut self, data: &[u8]) {
+        self.decoder.push(data);
+        loop {
+            match self.decoder.next() {
+                Ok(Some(message)) => self.next.push_back(Event::Message(message)),
+                Ok(None) => return,
+                Err(error) => return self.close(Status::new(GrpcStatus::Internal, error.to_string())),
+            }
+        }
+    }
+
+    fn trailers(&mut self, trailers: &http::HeaderMap) {
+        let status = Status::read(trailers).unwrap_or_else(|| Status::new(GrpcStatus::Unknown, ""));
+        let mut metadata = HeaderMap::new();
+        fields::add_all(&mut metadata, trailers, None);
+        self.next.push_back(Event::TrailingMetadata(metadata));
+        self.close(status);
+    }
+}
+
+fn unavailable(error: &BoxError) -> Status {
+    Status::new(GrpcStatus::Unavailable, error.to_string())
+}
+
+/// The gRPC status for an HTTP status, as the gRPC documentation maps them.
+fn from_http_status(status: StatusCode) -> GrpcStatus {
+    match status.as_u16() {
+        400 => GrpcStatus::Internal,
+        401 => GrpcStatus::Unauthenticated,
+        403 => GrpcStatus::PermissionDenied,
+        404 => GrpcStatus::Unimplemented,
+        429 | 502..=504 => GrpcStatus::Unavailable,
+        _ => GrpcStatus::Unknown,
+    }
+}
+
+/// `%XX` as bytes; what is no such thing stays.
+fn percent_decode(message: &[u8]) -> String {
+    let mut out = Vec::with_capacity(message.len());
+    let mut rest = message;
+    while let Some((first, after)) = rest.split_first() {
+        let escaped = || {
+            let digits = std::str::from_utf8(after.get(..2)?).ok()?;
+            u8::from_str_radix(digits, 16).ok()
+        };
+        match (*first == b'%').then(escaped).flatten() {
+            Some(byte) => {
+                out.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                out.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_of_statuses_are_decoded() {
+        assert_eq!(percent_decode(b"50%25 %C3%A9 %zz %2"), "50% \u{e9} %zz %2");
+    }
+
+    #[test]
+    fn timeouts_fit_into_eight_digits() {
+        let text = |timeout| grpc_timeout(timeout).unwrap().to_str().unwrap().to_owned();
+        assert_eq!(text(Duration::from_millis(250)), "250m");
+        assert_eq!(text(Duration::from_secs(100_000)), "100000S");
+    }
+}

@@ -1,0 +1,250 @@
+//! Callouts: requests that plugins send themselves, to upstreams that the embedder knows.
+
+mod grpc;
+mod http_call;
+mod messages;
+mod outgoing;
+mod upstreams;
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use enginebay::host::{CalloutError, CalloutId, Callouts, GrpcTarget, HttpCall};
+use enginebay::{Failure, Vm};
+use tokio::sync::{Notify, oneshot};
+
+use crate::ChainOptions;
+use crate::chain::Inner;
+use crate::state::Handle;
+use outgoing::Outgoing;
+pub use upstreams::{LocalBoxBody, UpstreamFuture, Upstreams};
+
+type Task = Pin<Box<dyn Future<Output = ()>>>;
+
+/// What the chain's background is to run, for all its plugins.
+#[derive(Clone)]
+pub(crate) struct Spawner {
+    tasks: Rc<RefCell<Vec<Task>>>,
+    notify: Arc<Notify>,
+}
+
+impl Spawner {
+    pub(crate) fn new(notify: Arc<Notify>) -> Self {
+        Spawner {
+            tasks: Rc::default(),
+            notify,
+        }
+    }
+
+    fn spawn(&self, task: Task) {
+        self.tasks.borrow_mut().push(task);
+        self.notify.notify_one();
+    }
+
+    /// What was added since.
+    pub(crate) fn take(&self) -> Vec<Task> {
+        std::mem::take(&mut *self.tasks.borrow_mut())
+    }
+}
+
+/// The callouts of one plugin on this thread. Dropped, they are all broken off.
+pub(crate) struct PluginCallouts(Rc<Inside>);
+
+struct Inside {
+    upstreams: Rc<dyn Upstreams>,
+    options: ChainOptions,
+    spawner: Spawner,
+    /// The chain, and the plugin's place in it; set once both are there.
+    plugin: OnceCell<(Weak<Inner>, usize)>,
+    open: RefCell<HashMap<CalloutId, Open>>,
+}
+
+/// A callout under way.
+struct Open {
+    /// Dropped, the callout is broken off.
+    _stop: oneshot::Sender<()>,
+    /// For a gRPC stream.
+    outgoing: Option<Outgoing>,
+}
+
+impl PluginCallouts {
+    pub(crate) fn new(upstreams: Rc<dyn Upstreams>, options: ChainOptions, spawner: Spawner) -> Self {
+        PluginCallouts(Rc::new(Inside {
+            upstreams,
+            options,
+            spawner,
+            plugin: OnceCell::new(),
+            open: RefCell::default(),
+        }))
+    }
+
+    /// What the plugin's VM sends callouts with.
+    pub(crate) fn sender(&self) -> Rc<dyn Callouts> {
+        Rc::new(Sender(Rc::downgrade(&self.0)))
+    }
+
+    /// Says whose callouts these are.
+    pub(crate) fn attach(&self, chain: &Rc<Inner>, index: usize) {
+        // Once: it is made for one plugin.
+        let _ = self.0.plugin.set((Rc::downgrade(chain), index));
+    }
+}
+
+/// A weak reference: the VM and its callouts are owned by the chain, and would else own each other.
+struct Sender(Weak<Inside>);
+
+impl Sender {
+    fn with<R>(&self, f: impl FnOnce(&Rc<Inside>) -> Result<R, CalloutError>) -> Result<R, CalloutError> {
+        self.0
+            .upgrade()
+            .map_or(Err(CalloutError::Failed), |inside| f(&inside))
+    }
+}
+
+impl Callouts for Sender {
+    fn http_call(&self, id: CalloutId, call: HttpCall) -> Result<(), CalloutError> {
+        self.with(|inside| {
+            let limit = inside.options.callout_response;
+            let work = http_call::send(&*inside.upstreams, call, limit)?;
+            let to = Rc::downgrade(inside);
+            inside.start(id, None, async move {
+                let response = work.await;
+                last(&to, id, |vm| vm.on_http_call_response(id, response));
+            });
+            Ok(())
+        })
+    }
+
+    fn grpc_call(&self, id: CalloutId, target: GrpcTarget, message: Bytes) -> Result<(), CalloutError> {
+        self.with(|inside| {
+            let limit = inside.options.callout_response;
+            let work = grpc::call(&*inside.upstreams, target, &message, limit)?;
+            let to = Rc::downgrade(inside);
+            inside.start(id, None, async move {
+                let outcome = work.await;
+                last(&to, id, |vm| match outcome {
+                    Ok(message) => vm.on_grpc_receive(id, message),
+                    Err(status) => vm.on_grpc_close(id, status.code, status.message.as_bytes()),
+                });
+            });
+            Ok(())
+        })
+    }
+
+    fn grpc_stream(&self, id: CalloutId, target: GrpcTarget) -> Result<(), CalloutError> {
+        self.with(|inside| {
+            let limit = inside.options.callout_response;
+            let (outgoing, body) = outgoing::stream(inside.options.grpc_send);
+            let events = grpc::stream(&*inside.upstreams, target, body, limit)?;
+            let to = Rc::downgrade(inside);
+            inside.start(id, Some(outgoing), async move {
+                let mut events = events;
+                loop {
+                    let told = match events.next().await {
+                        grpc::Event::InitialMetadata(metadata) => {
+                            tell(&to, |vm| vm.on_grpc_receive_initial_metadata(id, metadata))
+                        }
+                        grpc::Event::Message(message) => tell(&to, |vm| vm.on_grpc_receive(id, message)),
+                        grpc::Event::TrailingMetadata(metadata) => {
+                            tell(&to, |vm| vm.on_grpc_receive_trailing_metadata(id, metadata))
+                        }
+                        grpc::Event::Close(status) => {
+                            last(&to, id, |vm| {
+                                vm.on_grpc_close(id, status.code, status.message.as_bytes())
+                            });
+                            return;
+                        }
+                    };
+                    if told.is_none() {
+                        return;
+                    }
+                    // A server that sends without a break must leave the thread to others.
+                    tokio::task::yield_now().await;
+                }
+            });
+            Ok(())
+        })
+    }
+
+    fn grpc_send(&self, id: CalloutId, message: Bytes, end_of_stream: bool) -> Result<(), CalloutError> {
+        self.with(|inside| {
+            let open = inside.open.borrow();
+            let outgoing = open.get(&id).and_then(|open| open.outgoing.as_ref());
+            outgoing.map_or(Ok(()), |outgoing| outgoing.send(&message, end_of_stream))
+        })
+    }
+
+    fn grpc_close(&self, id: CalloutId) {
+        let _ = self.with(|inside| {
+            let open = inside.open.borrow();
+            if let Some(outgoing) = open.get(&id).and_then(|open| open.outgoing.as_ref()) {
+                outgoing.end();
+            }
+            Ok(())
+        });
+    }
+
+    fn cancel(&self, id: CalloutId) {
+        let _ = self.with(|inside| {
+            let open = inside.open.borrow_mut().remove(&id);
+            drop(open);
+            Ok(())
+        });
+    }
+}
+
+impl Inside {
+    /// Has the background run a callout until it is over or broken off.
+    fn start(
+        self: &Rc<Self>,
+        id: CalloutId,
+        outgoing: Option<Outgoing>,
+        work: impl Future<Output = ()> + 'static,
+    ) {
+        let (stop, stopped) = oneshot::channel();
+        self.open.borrow_mut().insert(
+            id,
+            Open {
+                _stop: stop,
+                outgoing,
+            },
+        );
+        self.spawner.spawn(Box::pin(async move {
+            tokio::select! {
+                biased;
+                _ = stopped => {}
+                () = work => {}
+            }
+        }));
+    }
+}
+
+/// Tells the plugin something. `None` if nobody is there any more who could be told.
+///
+/// Tasks hold a weak reference, so that dropping the callouts ends the tasks.
+fn tell(to: &Weak<Inside>, f: impl FnOnce(&Vm<Handle>) -> Result<(), Failure>) -> Option<()> {
+    let inside = to.upgrade()?;
+    let (chain, index) = inside.plugin.get()?;
+    let chain = chain.upgrade()?;
+    let filter = &chain.filters[*index];
+    let told = f(&filter.running.vm);
+    if told.is_err() {
+        filter.failed();
+    }
+    told.ok()
+}
+
+/// Tells the plugin the last that there is of a callout.
+fn last(to: &Weak<Inside>, id: CalloutId, f: impl FnOnce(&Vm<Handle>) -> Result<(), Failure>) {
+    // Kept until then: what is dropped here breaks off the task that runs this.
+    let open = to
+        .upgrade()
+        .and_then(|inside| inside.open.borrow_mut().remove(&id));
+    let _ = tell(to, f);
+    drop(open);
+}
