@@ -144,14 +144,14 @@ fn callbacks(page: &mut String) {
     writeln!(page, "\n## Callbacks").ok();
     writeln!(
         page,
-        "All are optional. One that a plugin doesn't export is not called.\n"
+        "All are optional: one that a plugin doesn't export is not called. The numbers are those of its parameters.\n"
     )
     .ok();
     writeln!(page, "| callback | {} | called by | when |", versions.join(" | ")).ok();
     writeln!(page, "| --- |{} --- | --- |", " :-: |".repeat(versions.len())).ok();
     for callback in Callback::ALL {
         let mark = |version: &AbiVersion| match callback.shape(*version) {
-            Some(shape) => format!("{} parameters", shape.params.len()),
+            Some(shape) => shape.params.len().to_string(),
             None => String::new(),
         };
         let marks: Vec<_> = AbiVersion::ALL.iter().map(mark).collect();

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use enginebay::abi::{AbiVersion, AnsweredBy, HostFunction, Results, Status, VersionSet, WasiErrno};
+use enginebay::abi::{
+    AbiVersion, AnsweredBy, Callback, HostFunction, Results, Status, VersionSet, WasiErrno,
+};
 
 use crate::run::{Group, produced};
 
@@ -212,7 +214,7 @@ const ERRNOS: &[(F, &[WasiErrno])] = &[
 
 /// Compares the cases with the specification and with the tables of `enginebay-abi`: every line of the specification is
 /// produced by a case, unless the function is one that nobody answers; every value of the table is produced; no case
-/// expects a value that is not in the table.
+/// expects a value that is not in the table; and the callbacks that are called are those that the table says are.
 ///
 /// # Errors
 /// What is missing or too much, one line each.
@@ -255,6 +257,7 @@ pub fn check_table(groups: &[Group]) -> Result<(), Vec<String>> {
             }
         }
     }
+    wrong.extend(callbacks(groups));
     wrong.extend(names(groups));
     match wrong.is_empty() {
         true => Ok(()),
@@ -272,6 +275,20 @@ fn lines(version: AbiVersion) -> impl Iterator<Item = (F, u32)> {
         .iter()
         .flat_map(|(function, errnos)| errnos.iter().map(|errno| (*function, errno.as_u32())));
     statuses.chain(errnos)
+}
+
+/// Callbacks that the table says are called and no case hears, and the other way round.
+fn callbacks(groups: &[Group]) -> Vec<String> {
+    let cases = groups.iter().flat_map(|group| group.cases());
+    let heard: BTreeSet<Callback> = cases
+        .flat_map(|case| case.script.iter().map(|(callback, _)| *callback))
+        .collect();
+    let wrong = Callback::ALL
+        .iter()
+        .filter(|callback| callback.called().by.is_some() != heard.contains(callback));
+    wrong
+        .map(|callback| format!("{callback}: the table and the cases disagree on whether it is called"))
+        .collect()
 }
 
 /// Names that two cases have.
