@@ -296,7 +296,7 @@ impl Callback {
             }
             Callback::ProxyOnResponseMetadata => ("", "never: HTTP/2 metadata is not passed on"),
             Callback::ProxyOnHttpCallResponse => {
-                ("", "for the response to `proxy_http_call`, or its failure")
+                ("filter chain", "for the response to `proxy_http_call`, or its failure")
             }
             Callback::ProxyOnGrpcReceiveInitialMetadata => ("filter chain", "for the head of a response"),
             Callback::ProxyOnGrpcReceive => ("filter chain", "for each message"),
