@@ -1,7 +1,7 @@
 //! `cargo xtask guests`: the guest plugins of `tests/guests`, their committed `.wasm` files, and whether the two belong
 //! together.
 //!
-//! A guest is a folder with a `Cargo.toml`. Beside its `wasm/NAME.wasm` lies `wasm/NAME.sha256`, the hash of the source
+//! A guest is a folder with a `Cargo.toml` or a `package.json`. Beside its `wasm/NAME.wasm` lies `wasm/NAME.sha256`, the hash of the source
 //! it was built from, so that a source that changed without a rebuild is found without a wasm toolchain.
 
 use std::path::PathBuf;
@@ -13,6 +13,7 @@ use crate::workspace;
 mod build;
 mod check;
 mod paths;
+mod script;
 mod source;
 
 pub use check::check;

@@ -31,15 +31,29 @@ fn the_guests_are_those_the_other_tests_use() {
     assert_eq!(
         guests::names(&workspace::guests()).unwrap(),
         [
+            "access_log",
             "add_header",
+            "assemblyscript",
             "auth",
             "body_rewrite",
+            "callout",
             "crash",
+            "foreign",
+            "grpc_callout",
             "header_filter",
             "headers_dump",
             "hog",
+            "legacy",
+            "metrics",
             "noop",
-            "spin"
+            "properties",
+            "queue_consumer",
+            "queue_producer",
+            "shared",
+            "spin",
+            "tcp_tap",
+            "ticker",
+            "trailers"
         ]
     );
 }
@@ -77,10 +91,19 @@ fn every_guest_is_a_plugin_with_function_names() {
                 _ => {}
             }
         }
+        let (start, version, allocator) = match name.as_str() {
+            "assemblyscript" => ("malloc", "proxy_abi_version_0_2_0", "malloc"),
+            "legacy" => ("_start", "proxy_abi_version_0_1_0", "proxy_on_memory_allocate"),
+            _ => (
+                "_initialize",
+                "proxy_abi_version_0_2_1",
+                "proxy_on_memory_allocate",
+            ),
+        };
         for function in [
-            "_initialize",
-            "proxy_abi_version_0_2_1",
-            "proxy_on_memory_allocate",
+            start,
+            version,
+            allocator,
             "proxy_on_context_create",
             "proxy_on_request_headers",
         ] {

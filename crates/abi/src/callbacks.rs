@@ -295,9 +295,10 @@ impl Callback {
                 ("filter chain", "for the trailers of a response, if there are any")
             }
             Callback::ProxyOnResponseMetadata => ("", "never: HTTP/2 metadata is not passed on"),
-            Callback::ProxyOnHttpCallResponse => {
-                ("filter chain", "for the response to `proxy_http_call`, or its failure")
-            }
+            Callback::ProxyOnHttpCallResponse => (
+                "filter chain",
+                "for the response to `proxy_http_call`, or its failure",
+            ),
             Callback::ProxyOnGrpcReceiveInitialMetadata => ("filter chain", "for the head of a response"),
             Callback::ProxyOnGrpcReceive => ("filter chain", "for each message"),
             Callback::ProxyOnGrpcReceiveTrailingMetadata => {

@@ -14,6 +14,7 @@
 //! | [`pairs`] | the codec for header maps |
 //! | [`property`] | the codec for property paths |
 //! | [`values`] | how property values are written |
+//! | [`attributes`] | Envoy's attributes and their types |
 //! | [`grpc_service`] | where a gRPC callout goes |
 //!
 //! The tables follow the Proxy-Wasm specification for names and contracts. Where Envoy links
@@ -38,6 +39,7 @@
 mod macros;
 
 pub mod answers;
+pub mod attributes;
 pub mod callbacks;
 pub mod enums;
 pub mod filter;
@@ -54,6 +56,7 @@ pub mod wasi;
 mod table_tests;
 
 pub use answers::{Answer, AnsweredBy, Results};
+pub use attributes::{AttributeType, attribute_type};
 pub use callbacks::{Callback, Called, Integration, Shape};
 pub use enums::{
     BufferType, GrpcStatus, LogLevel, MapType, MetricType, PeerType, Status, StreamType, UnknownValue,

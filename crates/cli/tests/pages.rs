@@ -24,6 +24,33 @@ fn one_runtime() {
 }
 
 #[test]
+fn a_plugin_of_abi_0_1_0() {
+    insta::assert_snapshot!(page(guest("legacy"), &["--config", "word"]));
+}
+
+#[test]
+fn a_plugin_of_abi_0_2_0() {
+    insta::assert_snapshot!(page(guest("assemblyscript"), &["-H", "x-user: a"]));
+}
+
+#[test]
+fn the_trailers_of_both() {
+    let args = [
+        "--body",
+        "one",
+        "--trailer",
+        "x-replace: 1",
+        "--trailer",
+        "x-remove: 1",
+        "--response-body",
+        "two",
+        "--response-trailer",
+        "x-b: 2",
+    ];
+    insta::assert_snapshot!(page(guest("trailers"), &args));
+}
+
+#[test]
 fn a_local_reply() {
     insta::assert_snapshot!(page(guest("auth"), &["--response-body", "secret page"]));
 }

@@ -16,6 +16,7 @@ pub(crate) const HTTP_PROTOCOL_OPTIONS: &str = "envoy.extensions.upstreams.http.
 pub(crate) const ROUTER: &str = "envoy.extensions.filters.http.router.v3.Router";
 pub(crate) const RAW_BUFFER: &str = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer";
 pub(crate) const UPSTREAM_TLS: &str = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
+pub(crate) const WASM_ACCESS_LOG: &str = "envoy.extensions.access_loggers.wasm.v3.WasmAccessLog";
 pub(crate) const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
 
 /// What a field of type `Any` may hold: the full name of the field, and the types.
@@ -31,6 +32,7 @@ const EXTENSIONS: [(&str, &[&str]); 5] = [
     (
         "envoy.config.accesslog.v3.AccessLog.typed_config",
         &[
+            WASM_ACCESS_LOG,
             "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
             "envoy.extensions.access_loggers.stream.v3.StderrAccessLog",
             "envoy.extensions.access_loggers.file.v3.FileAccessLog",

@@ -183,6 +183,50 @@ pub struct Node {
     pub cluster: String,
     /// `metadata`, as compact JSON; empty if not given.
     pub metadata_json: String,
+    /// `locality`: where it runs.
+    pub locality: Locality,
+    /// `user_agent_name`. May be empty.
+    pub user_agent_name: String,
+    /// `user_agent_version`. May be empty.
+    pub user_agent_version: String,
+    /// The whole message, as its serialised bytes.
+    pub message: Vec<u8>,
+}
+
+/// Where something runs (`envoy.config.core.v3.Locality`). All parts may be empty.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[non_exhaustive]
+pub struct Locality {
+    /// `region`.
+    pub region: String,
+    /// `zone`.
+    pub zone: String,
+    /// `sub_zone`.
+    pub sub_zone: String,
+    /// The whole message, as its serialised bytes.
+    pub message: Vec<u8>,
+}
+
+/// What plugins may know of something in the configuration (`envoy.config.core.v3.Metadata`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[non_exhaustive]
+pub struct Metadata {
+    /// `filter_metadata`, as compact JSON; empty if not given.
+    pub filter_metadata_json: String,
+    /// The whole message, as its serialised bytes.
+    pub message: Vec<u8>,
+}
+
+/// Which way traffic goes, as seen from this server (`envoy.config.core.v3.TrafficDirection`). The numbers are Envoy's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TrafficDirection {
+    /// `UNSPECIFIED`.
+    #[default]
+    Unspecified = 0,
+    /// `INBOUND`.
+    Inbound = 1,
+    /// `OUTBOUND`.
+    Outbound = 2,
 }
 
 /// A listening socket and what it serves (`envoy.config.listener.v3.Listener`).
@@ -196,6 +240,12 @@ pub struct Listener {
     /// `per_connection_buffer_limit_bytes`: how many bytes of a body a paused filter may hold back. 1 MiB unless
     /// given, as in Envoy.
     pub buffer_limit: u32,
+    /// `traffic_direction`.
+    pub direction: TrafficDirection,
+    /// `metadata`.
+    pub metadata: Metadata,
+    /// The `name` of the one filter chain. May be empty.
+    pub filter_chain_name: String,
     /// The one `HttpConnectionManager` of the one filter chain.
     pub http: HttpListener,
 }
@@ -215,6 +265,8 @@ pub struct HttpListener {
     pub routes: RouteTable,
     /// `http_filters` without the final router and without disabled ones, in the order requests meet them.
     pub filters: Vec<WasmFilter>,
+    /// `access_log`: those that plugins write (`envoy.extensions.access_loggers.wasm.v3.WasmAccessLog`), in order.
+    pub access_loggers: Vec<WasmFilter>,
 }
 
 /// The HTTP versions a listener speaks (`HttpConnectionManager.CodecType`).
@@ -229,11 +281,11 @@ pub enum Codec {
     Http2,
 }
 
-/// One Wasm filter of a chain (`envoy.extensions.filters.http.wasm.v3.Wasm`).
+/// One Wasm filter of a chain (`envoy.extensions.filters.http.wasm.v3.Wasm`), or an access logger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WasmFilter {
-    /// The filter's name in the chain, often `envoy.filters.http.wasm`.
+    /// The filter's name in the chain, often `envoy.filters.http.wasm`, or the access log's.
     pub name: String,
     /// The path of the plugin's configuration in the file, for messages such as
     /// `static_resources.listeners[0].….config: Invalid path: x.wasm`.
@@ -264,6 +316,8 @@ pub struct VirtualHost {
     pub domains: Vec<String>,
     /// `routes`; the first that matches counts.
     pub routes: Vec<Route>,
+    /// `metadata`.
+    pub metadata: Metadata,
 }
 
 /// One route (`envoy.config.route.v3.Route`).
@@ -276,6 +330,8 @@ pub struct Route {
     pub matches: RouteMatch,
     /// What to do with them.
     pub action: RouteAction,
+    /// `metadata`.
+    pub metadata: Metadata,
 }
 
 /// Which requests a route is for (`envoy.config.route.v3.RouteMatch`).
@@ -336,6 +392,8 @@ pub struct DirectResponse {
 pub struct Cluster {
     /// `name`. Never empty.
     pub name: String,
+    /// `metadata`.
+    pub metadata: Metadata,
     /// `type`.
     pub kind: ClusterKind,
     /// `dns_lookup_family`: which addresses of a name are used.
@@ -388,6 +446,12 @@ pub enum DnsFamily {
 pub struct Endpoint {
     /// A host name, or an IP address without brackets.
     pub host: String,
+    /// `LbEndpoint.metadata`.
+    pub metadata: Metadata,
+    /// `LocalityLbEndpoints.locality`: where it is.
+    pub locality: Locality,
+    /// `LocalityLbEndpoints.metadata`.
+    pub locality_metadata: Metadata,
     /// 1 to 65535.
     pub port: u16,
     /// `hostname`. Empty if not given.

@@ -216,6 +216,21 @@ fn plugins_arrive_in_the_model() {
 }
 
 #[test]
+fn access_loggers_arrive_in_the_model() {
+    let bootstrap = load_bootstrap(BOOTSTRAP, "envoy.yaml", &Fixed).unwrap();
+    let [logger] = bootstrap.listeners[0].http.access_loggers.as_slice() else {
+        panic!("the one that a plugin writes")
+    };
+    assert_eq!(logger.name, "envoy.access_loggers.wasm");
+    assert_eq!(
+        logger.path,
+        "static_resources.listeners[0].filter_chains[0].filters[0].typed_config.access_log[1].typed_config.config"
+    );
+    assert_eq!(logger.plugin.name, "logger");
+    assert_eq!(logger.plugin.vm.code, Code::LocalFile("greeter.wasm".into()));
+}
+
+#[test]
 fn both_name_styles_and_both_forms_say_the_same() {
     let json = include_str!("data/minimal.json");
     let yaml = read_bootstrap(MINIMAL, "minimal.yaml").unwrap();
@@ -268,4 +283,15 @@ fn the_older_way_to_say_http2() {
     let bootstrap = load_bootstrap(text, "envoy.yaml", &Fixed).unwrap();
     let http2: Vec<bool> = bootstrap.clusters.iter().map(|cluster| cluster.http2).collect();
     assert_eq!(http2, [true, false]);
+}
+
+#[test]
+fn the_examples_are_accepted() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/configs");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let file = file.unwrap().path();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let bootstrap = load_bootstrap(&text, "example", &enginebay_config::Process);
+        assert!(!bootstrap.unwrap().listeners.is_empty(), "{}", file.display());
+    }
 }

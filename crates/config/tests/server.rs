@@ -145,6 +145,51 @@ fn http_filters() {
 }
 
 #[test]
+fn access_loggers() {
+    let wasm = "envoy.extensions.access_loggers.wasm.v3.WasmAccessLog";
+    let with = |log: &str| {
+        changed(
+            MINIMAL,
+            "route_config:",
+            &format!("access_log: [{log}]\n                route_config:"),
+        )
+    };
+    let path = format!("{HCM}.access_log[0]");
+    let config = "{vm_config: {runtime: r, code: {local: {inline_string: c}}}}";
+    for (log, expected) in [
+        (
+            format!("{{name: a, typed_config: {{'@type': type.googleapis.com/{wasm}}}}}"),
+            format!("{path}.typed_config.config: required"),
+        ),
+        (
+            format!("{{typed_config: {{'@type': type.googleapis.com/{wasm}, config: {config}}}}}"),
+            format!("{path}.name: required"),
+        ),
+        (
+            format!("{{name: a, typed_config: {{'@type': type.googleapis.com/{wasm}, config: {{}}}}}}"),
+            format!("{path}.typed_config.config.vm_config: required"),
+        ),
+        (
+            format!(
+                "{{name: a, filter: {{not_health_check_filter: {{}}}}, typed_config: {{'@type': \
+                 type.googleapis.com/{wasm}, config: {config}}}}}"
+            ),
+            format!(
+                "{path}.filter: unknown field; the fields of AccessLog known here are name, typed_config"
+            ),
+        ),
+    ] {
+        refused(&with(&log), &[&expected]);
+    }
+    refused(
+        &format!(
+            "admin: {{access_log: [{{name: a, typed_config: {{'@type': type.googleapis.com/{wasm}, config: {config}}}}}]}}"
+        ),
+        &["admin.access_log[0].typed_config: plugins are access loggers of an HttpConnectionManager only"],
+    );
+}
+
+#[test]
 fn connection_managers() {
     refused(
         &changed(MINIMAL, "stat_prefix: web", "codec_type: HTTP3"),

@@ -41,10 +41,6 @@ impl Chunk {
 }
 
 impl Body {
-    /// The length up to which a guest can make a body grow with `proxy_set_buffer_bytes`, which is
-    /// `BAD_ARGUMENT` beyond: 64 MiB. A longer body can still be changed, and not made longer.
-    pub const MAX_WRITTEN: usize = 64 << 20;
-
     /// The number of chunks above which [`Body::replace`] joins them into one.
     const MAX_CHUNKS: usize = 1024;
 

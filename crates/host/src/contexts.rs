@@ -7,15 +7,17 @@ use std::time::Duration;
 use crate::state::PluginConfig;
 
 /// A root context: one plugin in its VM.
-pub(crate) struct Root {
+pub(crate) struct Root<S> {
     pub(crate) plugin: Rc<PluginConfig>,
     /// How often `proxy_on_tick` is due; `None` for never.
     pub(crate) tick_period: Option<Duration>,
+    /// The stream that it logs, while it does.
+    pub(crate) logged: Option<S>,
 }
 
 /// What a context is for.
 pub(crate) enum Kind<S> {
-    Root(Root),
+    Root(Root<S>),
     /// A stream of the plugin whose root context has this id.
     Stream {
         root: u32,
@@ -37,6 +39,8 @@ pub(crate) struct Context<S> {
 pub(crate) struct Contexts<S> {
     slots: Vec<Option<Context<S>>>,
     live: usize,
+    /// Number of contexts that wait for the guest's `proxy_done`.
+    pending: usize,
     ids: Ids,
 }
 
@@ -91,6 +95,7 @@ impl<S> Contexts<S> {
                 .take(Self::INITIAL_SLOTS)
                 .collect(),
             live: 0,
+            pending: 0,
             ids,
         }
     }
@@ -153,7 +158,29 @@ impl<S> Contexts<S> {
         let slot = self.slot(id);
         let removed = self.slots[slot].take_if(|context| context.id == id);
         self.live -= usize::from(removed.is_some());
+        self.pending -= usize::from(removed.as_ref().is_some_and(|context| context.pending_done));
         removed
+    }
+
+    /// Has a context wait for the guest's `proxy_done`, unless that many wait already. Says whether it does.
+    pub(crate) fn set_pending(&mut self, id: u32, most: usize) -> bool {
+        if self.pending >= most {
+            return false;
+        }
+        if let Some(context) = self.get_mut(id) {
+            context.pending_done = true;
+            self.pending += 1;
+        }
+        true
+    }
+
+    /// The guest's `proxy_done`. Says whether the context waited for it.
+    pub(crate) fn end_pending(&mut self, id: u32) -> bool {
+        let waited = self
+            .get_mut(id)
+            .is_some_and(|context| std::mem::take(&mut context.pending_done));
+        self.pending -= usize::from(waited);
+        waited
     }
 
     /// Takes out the contexts that wait for the guest's `proxy_done`.
@@ -161,6 +188,7 @@ impl<S> Contexts<S> {
         let pending = |slot: &mut Option<Context<S>>| slot.take_if(|context| context.pending_done);
         let taken: Vec<_> = self.slots.iter_mut().filter_map(pending).collect();
         self.live -= taken.len();
+        self.pending = 0;
         taken
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use enginebay_abi::Status;
+use enginebay_abi::pairs::PairsLimits;
 
 /// HTTP headers, trailers or metadata, in order, with repeated names: names in lower case, pseudo-headers
 /// (`:path`) among them.
@@ -20,8 +21,40 @@ pub struct HeaderMap {
     /// Whether `bytes` is exactly the entries, one after the other.
     contiguous: bool,
     modified: bool,
+    limits: HeaderLimits,
     /// Counts the changes, so that a [`ValueRef`] from before one is not taken for a later one.
     changes: u32,
+}
+
+/// How large a map may become by [`HeaderMap::add`] and its neighbours, and so by what plugins do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeaderLimits {
+    /// Headers. Default 1,024.
+    pub entries: usize,
+    /// Bytes of names and values. Default 1 MiB.
+    pub bytes: usize,
+}
+
+impl HeaderLimits {
+    /// The default, as a constant.
+    pub const DEFAULT: HeaderLimits = HeaderLimits {
+        entries: 1024,
+        bytes: 1 << 20,
+    };
+
+    /// The same for maps as plugins send them.
+    pub(crate) fn pairs(self) -> PairsLimits {
+        PairsLimits {
+            max_pairs: self.entries,
+            max_bytes: self.bytes,
+        }
+    }
+}
+
+impl Default for HeaderLimits {
+    fn default() -> Self {
+        HeaderLimits::DEFAULT
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -55,7 +88,7 @@ pub enum HeaderError {
     /// The value has a line break or a NUL, which would end the header on the wire.
     #[error("not a header value")]
     InvalidValue,
-    /// The map holds [`HeaderMap::MAX_ENTRIES`] headers or [`HeaderMap::MAX_SIZE`] bytes already.
+    /// The map is as large as its [`HeaderLimits`] allow.
     #[error("too many headers")]
     TooLarge,
 }
@@ -67,12 +100,7 @@ impl From<HeaderError> for Status {
 }
 
 impl HeaderMap {
-    /// The largest number of headers in one map: 1,024.
-    pub const MAX_ENTRIES: usize = 1024;
-    /// The largest total length of names and values in one map: 1 MiB.
-    pub const MAX_SIZE: usize = 1 << 20;
-
-    /// An empty map.
+    /// An empty map with the default limits.
     pub fn new() -> Self {
         HeaderMap {
             bytes: Vec::new(),
@@ -80,8 +108,15 @@ impl HeaderMap {
             size: 0,
             contiguous: true,
             modified: false,
+            limits: HeaderLimits::DEFAULT,
             changes: 0,
         }
+    }
+
+    /// Sets how large the map may become from now on. What is in it stays.
+    #[inline]
+    pub fn set_limits(&mut self, limits: HeaderLimits) {
+        self.limits = limits;
     }
 
     /// Number of headers, repeated names counted each time.
@@ -217,6 +252,7 @@ impl HeaderMap {
         headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
     ) -> Result<(), HeaderError> {
         let mut new = HeaderMap::new();
+        new.set_limits(self.limits);
         for (name, value) in headers {
             new.add(name, value)?;
         }
@@ -306,7 +342,8 @@ impl HeaderMap {
 
     fn check_room(&self, entries: usize, size: usize, added: usize) -> Result<(), HeaderError> {
         // Comparing `added` first keeps the sum from overflowing.
-        if entries >= Self::MAX_ENTRIES || added > Self::MAX_SIZE || size + added > Self::MAX_SIZE {
+        let HeaderLimits { entries: most, bytes } = self.limits;
+        if entries >= most || added > bytes || size + added > bytes {
             return Err(HeaderError::TooLarge);
         }
         Ok(())
@@ -494,7 +531,7 @@ mod tests {
     #[test]
     fn entries_are_bounded() {
         let mut headers = HeaderMap::new();
-        for _ in 0..HeaderMap::MAX_ENTRIES {
+        for _ in 0..HeaderLimits::DEFAULT.entries {
             headers.add("a", "b").unwrap();
         }
         assert_eq!(headers.add("a", "b"), Err(HeaderError::TooLarge));
@@ -505,17 +542,17 @@ mod tests {
     #[test]
     fn bytes_are_bounded_also_when_one_header_changes_for_ever() {
         let mut headers = map(&[("a", "")]);
-        let large = vec![b'x'; HeaderMap::MAX_SIZE - 1];
+        let large = vec![b'x'; HeaderLimits::DEFAULT.bytes - 1];
         assert_eq!(headers.set("a", &large), Ok(()));
         assert_eq!(headers.add("b", ""), Err(HeaderError::TooLarge));
         assert_eq!(
-            headers.set("a", vec![b'x'; HeaderMap::MAX_SIZE]),
+            headers.set("a", vec![b'x'; HeaderLimits::DEFAULT.bytes]),
             Err(HeaderError::TooLarge)
         );
         for _ in 0..10_000 {
             headers.set("a", "short").unwrap();
         }
-        assert!(headers.bytes.capacity() < 3 * HeaderMap::MAX_SIZE);
+        assert!(headers.bytes.capacity() < 3 * HeaderLimits::DEFAULT.bytes);
         assert_eq!(headers.get("a"), Some(&b"short"[..]));
     }
 

@@ -68,7 +68,7 @@ pub trait Platform {
     }
 
     /// Writes the value of a property of the host itself, such as `node.id`, to `out`, which is empty, or says
-    /// that there is none.
+    /// that there is none. Asked last, and without `xds` in front: `xds.node` is `node`.
     fn property(&self, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {
         let _ = (path, out);
         false
@@ -89,12 +89,6 @@ pub struct LogRecord<'a> {
     pub vm_id: &'a str,
     /// The message.
     pub message: &'a str,
-}
-
-impl LogRecord<'_> {
-    /// The most bytes of one message of a guest that are logged: 1 MiB. How many are left out is said at the
-    /// end of the message.
-    pub const MAX_MESSAGE: usize = 1 << 20;
 }
 
 impl fmt::Display for LogRecord<'_> {

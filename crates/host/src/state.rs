@@ -11,6 +11,7 @@ use enginebay_engine::{Guest, Host, HostError};
 use crate::callouts::{GrpcStatus, Pending, Received, What};
 use crate::contexts::{Contexts, Kind};
 use crate::hostcalls::{self, HostCall};
+use crate::log_budget::{LogBudget, Verdict};
 use crate::shared::{Inbox, VmMetrics, VmShared};
 use crate::{Body, CalloutId, Callouts, HeaderMap, LogRecord, Platform, Program, StreamState, VmLimits};
 
@@ -67,6 +68,7 @@ pub(crate) struct VmState<S: StreamState> {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) metrics: RefCell<VmMetrics>,
     pub(crate) limits: VmLimits,
+    log_budget: LogBudget,
     /// Sends callouts, if the embedder can.
     pub(crate) callouts: Option<Rc<dyn Callouts>>,
     pub(crate) pending: RefCell<Pending>,
@@ -79,6 +81,7 @@ pub(crate) struct VmState<S: StreamState> {
 
 impl<S: StreamState> VmState<S> {
     pub(crate) fn new(program: Arc<Program>, config: Arc<VmConfig>, platform: Rc<dyn Platform>) -> Self {
+        let limits = platform.limits();
         let ids_of_thread = program.module.shares_thread_state();
         let contexts = match ids_of_thread {
             true => Contexts::with_ids_of_thread(),
@@ -89,7 +92,8 @@ impl<S: StreamState> VmState<S> {
             shared: platform.shared().vm(&config.vm_id),
             inbox: Arc::new(Inbox::new(platform.waker())),
             metrics: RefCell::new(VmMetrics::new()),
-            limits: platform.limits(),
+            log_budget: LogBudget::new(limits.log_rate),
+            limits,
             callouts: platform.callouts(),
             pending: RefCell::new(Pending::new(ids_of_thread)),
             received: RefCell::default(),
@@ -146,11 +150,14 @@ impl<S: StreamState> VmState<S> {
         }
     }
 
-    /// Likewise for maps that are to be changed: none during `proxy_on_log`, when the message is gone.
+    /// Likewise for maps that are to be changed, which those of a stream that is over can't be either, as on Envoy.
     #[inline]
     pub(crate) fn change_headers<R>(&self, map: MapType, f: impl FnOnce(&mut HeaderMap) -> R) -> Option<R> {
         match is_of_callout(map) || self.logging.get() {
-            false => self.with_headers(map, f),
+            false => self.with_headers(map, |headers| {
+                headers.set_limits(self.limits.headers);
+                f(headers)
+            }),
             true => None,
         }
     }
@@ -180,12 +187,12 @@ impl<S: StreamState> VmState<S> {
         }
     }
 
-    /// Runs `f` on the stream of the context, if it is one of a stream.
+    /// Runs `f` on the stream of the context, if it is one of a stream or logs one.
     #[inline]
     pub(crate) fn with_stream<R>(&self, f: impl FnOnce(&mut S) -> R) -> Option<R> {
         match &mut self.contexts.borrow_mut().get_mut(self.context())?.kind {
             Kind::Stream { state, .. } => Some(f(state)),
-            Kind::Root(_) => None,
+            Kind::Root(root) => root.logged.as_mut().map(f),
         }
     }
 
@@ -194,12 +201,24 @@ impl<S: StreamState> VmState<S> {
         if level < self.platform.log_level() {
             return;
         }
-        let (message, rest) = message.split_at(message.len().min(LogRecord::MAX_MESSAGE));
+        match self.log_budget.take(self.platform.monotonic_ns()) {
+            Verdict::Log => {}
+            Verdict::LogAfter(left_out) => self.say_left_out(left_out),
+            Verdict::LeaveOut => return,
+        }
+        let (message, rest) = message.split_at(message.len().min(self.limits.log_message));
         let text = String::from_utf8_lossy(message);
         match left_out + rest.len() as u64 {
             0 => self.log(level, &text),
             left_out => self.log(level, &format!("{text} ({left_out} bytes left out)")),
         }
+    }
+
+    #[cold]
+    fn say_left_out(&self, left_out: u64) {
+        let rate = self.limits.log_rate;
+        let message = format!("{left_out} log messages were left out: more than {rate} came in one second");
+        self.log(LogLevel::Warn, &message);
     }
 
     /// Logs a message of the host about the context, if that level is logged.
@@ -276,6 +295,15 @@ impl<S: StreamState> VmState<S> {
 #[inline]
 fn is_of_callout(map: MapType) -> bool {
     map.as_u32() >= MapType::GrpcCallInitialMetadata.as_u32()
+}
+
+impl<S: StreamState> Drop for VmState<S> {
+    fn drop(&mut self) {
+        let left_out = self.log_budget.left_out();
+        if left_out > 0 {
+            self.say_left_out(left_out);
+        }
+    }
 }
 
 /// A configuration that stays alive while the guest's allocator runs.

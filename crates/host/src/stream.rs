@@ -23,17 +23,6 @@ pub struct LocalResponse {
     pub grpc_status: Option<u32>,
 }
 
-impl LocalResponse {
-    /// The most bytes of `details` that are kept: 4 KiB.
-    pub const MAX_DETAILS: usize = 4 << 10;
-    /// The largest body; a larger one is `BAD_ARGUMENT`: 64 MiB.
-    pub const MAX_BODY: usize = 64 << 20;
-}
-
-/// The most bytes that the path and the value of one property that a guest sets have together; more is
-/// `BAD_ARGUMENT`: 1 MiB.
-pub const MAX_PROPERTY_SIZE: usize = 1 << 20;
-
 /// How long something in the filter state lives (`envoy.source.extensions.common.wasm.LifeSpan`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LifeSpan {
@@ -108,8 +97,8 @@ pub trait StreamState: 'static {
         false
     }
 
-    /// Sets a property (`proxy_set_property`). Path and value are at most [`MAX_PROPERTY_SIZE`]; how many
-    /// there may be is for the implementation to bound. `declared` says what kind of property it is to be.
+    /// Sets a property (`proxy_set_property`). How large path and value may be is bounded by
+    /// [`VmLimits::property`](crate::VmLimits::property); how many there may be is for the implementation to bound. `declared` says what kind of property it is to be.
     fn set_property(
         &mut self,
         path: PropertyPath<'_>,

@@ -118,6 +118,7 @@ impl<S: StreamState> Vm<S> {
         let id = self.state.contexts.borrow_mut().insert(Kind::Root(Root {
             plugin: Rc::new(plugin),
             tick_period: None,
+            logged: None,
         }));
         let context = u64::from(id);
         self.call_or(
@@ -312,6 +313,24 @@ impl<S: StreamState> Vm<S> {
         result.map(|_| ())
     }
 
+    /// `proxy_on_log` of a root context, for a stream that the plugin has no context of: what an access logger is called
+    /// for. `stream` is what host functions see until the callback is over; then it is dropped.
+    ///
+    /// # Errors
+    /// When the VM failed, or fails now.
+    pub fn log(&self, root: ContextId, stream: S) -> Result<(), Failure> {
+        self.check()?;
+        let attach = |stream: Option<S>| match &mut self.state.contexts.borrow_mut().get_mut(root.0)?.kind {
+            Kind::Root(root) => std::mem::replace(&mut root.logged, stream),
+            Kind::Stream { .. } => stream,
+        };
+        // Dropped when the table is free again, as all streams.
+        drop(attach(Some(stream)));
+        let result = self.on_log(root);
+        drop(attach(None));
+        result
+    }
+
     /// `proxy_on_done`, and `proxy_on_delete` unless the plugin asks to wait for its `proxy_done`. The
     /// context of a failed VM goes without a callback. Does nothing for a context that was finished before.
     ///
@@ -326,10 +345,15 @@ impl<S: StreamState> Vm<S> {
         let result = self.callback(Callback::ProxyOnDone, id.0, &[u64::from(id.0)], 1);
         match result {
             Ok(done) if done as u32 == 0 => {
-                if let Some(context) = self.state.contexts.borrow_mut().get_mut(id.0) {
-                    context.pending_done = true;
+                let most = self.state.limits.finishing;
+                if self.state.contexts.borrow_mut().set_pending(id.0, most) {
+                    return Ok(());
                 }
-                Ok(())
+                self.state.log(
+                    LogLevel::Warn,
+                    &format!("a context was deleted before its time: {most} wait for proxy_done already"),
+                );
+                self.delete(id.0)
             }
             Ok(_) => self.delete(id.0),
             Err(failure) => {

@@ -125,16 +125,13 @@ impl LocalChain {
 impl Inner {
     /// Does what is due, and says when the next timer is.
     fn run_due(&self) -> Option<Instant> {
-        for filter in &self.filters {
+        for filter in self.all() {
             filter.run_due();
         }
         for task in self.spawner.take() {
             spawn_local(task);
         }
-        self.filters
-            .iter()
-            .filter_map(|filter| filter.timer.due.get())
-            .min()
+        self.all().filter_map(|filter| filter.timer.due.get()).min()
     }
 }
 

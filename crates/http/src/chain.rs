@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use enginebay::abi::Callback;
+use enginebay::abi::{Callback, HostFunction};
 use enginebay::{Failure, FailurePolicy, HeaderMap, Platform, Plugin, Running};
 
 use tokio::sync::Notify;
@@ -19,6 +19,7 @@ use crate::{ChainOptions, LocalLayer, LocalService, Upstreams};
 #[derive(Clone)]
 pub struct FilterChain {
     plugins: Arc<[Plugin]>,
+    loggers: Arc<[Plugin]>,
     options: ChainOptions,
 }
 
@@ -28,7 +29,19 @@ impl FilterChain {
     pub fn new(plugins: impl IntoIterator<Item = Plugin>) -> Self {
         FilterChain {
             plugins: plugins.into_iter().collect(),
+            loggers: Arc::default(),
             options: ChainOptions::default(),
+        }
+    }
+
+    /// The same chain with these access loggers: plugins that streams do not pass, but that are told of each when it is
+    /// over (`proxy_on_log` of their root context), in order, after the plugins of the chain. A failed one is told of
+    /// nothing more, whatever its failure policy says, and harms no stream.
+    #[must_use]
+    pub fn with_access_loggers(self, loggers: impl IntoIterator<Item = Plugin>) -> Self {
+        FilterChain {
+            loggers: loggers.into_iter().collect(),
+            ..self
         }
     }
 
@@ -43,15 +56,25 @@ impl FilterChain {
         &self.plugins
     }
 
+    /// The access loggers, in order.
+    pub fn access_loggers(&self) -> &[Plugin] {
+        &self.loggers
+    }
+
+    /// Whether there is anything in the chain: without plugins and access loggers, streams cost nothing.
+    pub fn is_empty(&self) -> bool {
+        self.plugins.is_empty() && self.loggers.is_empty()
+    }
+
     /// The options.
     pub fn options(&self) -> &ChainOptions {
         &self.options
     }
 
-    /// Makes a VM for each plugin on this thread and starts the plugins in them. There are no upstreams for callouts.
+    /// Makes a VM for each plugin and access logger on this thread and starts them. There are no upstreams for callouts.
     ///
     /// # Errors
-    /// The first plugin that can't be started.
+    /// The first of them that can't be started.
     pub fn start(&self, platform: Rc<dyn Platform>) -> Result<LocalChain, Failure> {
         self.start_with(platform, Rc::new(()))
     }
@@ -59,7 +82,7 @@ impl FilterChain {
     /// Likewise, with upstreams that the plugins can call out to.
     ///
     /// # Errors
-    /// The first plugin that can't be started.
+    /// The first of them that can't be started.
     pub fn start_with(
         &self,
         platform: Rc<dyn Platform>,
@@ -68,37 +91,44 @@ impl FilterChain {
         let notify = Arc::new(Notify::new());
         let spawner = Spawner::new(notify.clone());
         // The one place that decides which plugins share a VM: none do.
-        let filters = self
-            .plugins
-            .iter()
-            .map(|plugin| {
-                let timer = Rc::new(Timer::default());
-                let callouts = PluginCallouts::new(upstreams.clone(), self.options, spawner.clone());
-                let platform = ChainPlatform {
-                    inner: platform.clone(),
-                    timer: timer.clone(),
-                    notify: notify.clone(),
-                    callouts: callouts.sender(),
-                };
-                let running = plugin.start(Rc::new(platform))?;
-                Ok(Filter::new(plugin, running, timer, callouts))
-            })
-            .collect::<Result<Box<[_]>, Failure>>()?;
+        let start = |plugin: &Plugin| {
+            let timer = Rc::new(Timer::default());
+            let callouts = PluginCallouts::new(upstreams.clone(), self.options, spawner.clone());
+            let platform = ChainPlatform {
+                inner: platform.clone(),
+                timer: timer.clone(),
+                notify: notify.clone(),
+                callouts: callouts.sender(),
+            };
+            let running = plugin.start(Rc::new(platform))?;
+            Ok(Filter::new(plugin, running, timer, callouts))
+        };
+        let start_all = |plugins: &[Plugin]| plugins.iter().map(start).collect::<Result<Box<[_]>, Failure>>();
+        let filters = start_all(&self.plugins)?;
+        let loggers = start_all(&self.loggers)?;
+        let mut all = filters.iter().chain(&loggers);
+        let asks_properties = all.clone().any(|filter| filter.asks_properties);
+        let counts_bodies = all.any(|filter| filter.asks_properties && filter.log);
+        // What they read is not known before the end.
+        let logged = !loggers.is_empty();
         let chain = Rc::new(Inner {
             body_callbacks: [Dir::Request, Dir::Response]
                 .map(|dir| filters.iter().any(|filter| filter.calls[dir as usize].body)),
             trailers_callbacks: [Dir::Request, Dir::Response]
-                .map(|dir| filters.iter().any(|filter| filter.calls[dir as usize].trailers)),
-            keeps_request: filters.iter().any(|filter| filter.reads_later(Dir::Request)),
-            keeps_response: filters.iter().any(|filter| filter.reads_later(Dir::Response)),
+                .map(|dir| logged || filters.iter().any(|filter| filter.calls[dir as usize].trailers)),
+            asks_properties,
+            counts_bodies,
+            keeps_request: logged || filters.iter().any(|filter| filter.reads_later(Dir::Request)),
+            keeps_response: logged || filters.iter().any(|filter| filter.reads_later(Dir::Response)),
             filters,
+            loggers,
             options: self.options,
             platform,
             notify,
             spawner,
             spare: RefCell::new(Vec::new()),
         });
-        for (index, filter) in chain.filters.iter().enumerate() {
+        for (index, filter) in chain.all().enumerate() {
             filter.callouts.attach(&chain, index);
         }
         Ok(LocalChain(chain))
@@ -120,29 +150,23 @@ impl LocalChain {
         LocalService::new(self.clone(), inner)
     }
 
-    /// For each plugin, why its VM failed, if it did.
+    /// For each plugin and then each access logger, why its VM failed, if it did.
     pub fn failures(&self) -> Vec<Option<Failure>> {
-        self.0
-            .filters
-            .iter()
-            .map(|filter| filter.running.vm.failure())
-            .collect()
+        self.0.all().map(|filter| filter.running.vm.failure()).collect()
     }
 
-    /// For each plugin, the number of contexts alive in its VM, root contexts among them.
+    /// For each plugin and then each access logger, the number of contexts alive in its VM, root contexts among them.
     pub fn context_counts(&self) -> Vec<usize> {
         self.0
-            .filters
-            .iter()
+            .all()
             .map(|filter| filter.running.vm.context_count())
             .collect()
     }
 
-    /// For each plugin, the number of callouts that it waits for.
+    /// For each plugin and then each access logger, the number of callouts that it waits for.
     pub fn callout_counts(&self) -> Vec<usize> {
         self.0
-            .filters
-            .iter()
+            .all()
             .map(|filter| filter.running.vm.callout_count())
             .collect()
     }
@@ -160,15 +184,21 @@ impl LocalChain {
 
 pub(crate) struct Inner {
     pub(crate) filters: Box<[Filter]>,
+    /// The access loggers.
+    pub(crate) loggers: Box<[Filter]>,
     pub(crate) options: ChainOptions,
     pub(crate) platform: Rc<dyn Platform>,
     /// Wakes the chain's background.
     pub(crate) notify: Arc<Notify>,
     /// What the background is to run.
     pub(crate) spawner: Spawner,
-    /// By direction: whether any plugin looks at bodies, at trailers.
+    /// By direction: whether any plugin looks at bodies, at trailers (access loggers do).
     pub(crate) body_callbacks: [bool; 2],
     pub(crate) trailers_callbacks: [bool; 2],
+    /// Whether a plugin can ask for properties.
+    pub(crate) asks_properties: bool,
+    /// Whether a plugin can ask at the end how much of a body there was.
+    pub(crate) counts_bodies: bool,
     /// Whether a plugin may look at the head after it was sent on.
     pub(crate) keeps_request: bool,
     pub(crate) keeps_response: bool,
@@ -177,6 +207,23 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
+    /// The plugins and then the access loggers.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Filter> {
+        self.filters.iter().chain(&self.loggers)
+    }
+
+    /// One of [`Inner::all`], if it is there.
+    pub(crate) fn plugin(&self, index: usize) -> Option<&Filter> {
+        self.filters
+            .get(index)
+            .or_else(|| self.loggers.get(index.checked_sub(self.filters.len())?))
+    }
+
+    /// Whether streams need no state, for nobody looks at them.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.filters.is_empty() && self.loggers.is_empty()
+    }
+
     const MAX_SPARE: usize = 64;
     /// Larger maps are not kept: one odd request must not hold memory for ever.
     const MAX_SPARE_SIZE: usize = 16 << 10;
@@ -209,6 +256,7 @@ pub(crate) struct Filter {
     pub(crate) policy: FailurePolicy,
     pub(crate) calls: [Calls; 2],
     pub(crate) log: bool,
+    asks_properties: bool,
     pub(crate) timer: Rc<Timer>,
     callouts: PluginCallouts,
     /// Streams that wait for this plugin, to be told when its VM fails.
@@ -234,6 +282,13 @@ impl Filter {
                 },
             ],
             log: has(Callback::ProxyOnLog),
+            // Foreign functions can look at properties too.
+            asks_properties: [
+                HostFunction::ProxyGetProperty,
+                HostFunction::ProxyCallForeignFunction,
+            ]
+            .iter()
+            .any(|function| plugin.program().can_call(*function)),
             timer,
             callouts,
             waiting: RefCell::default(),

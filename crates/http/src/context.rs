@@ -7,12 +7,12 @@ use enginebay::abi::{FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus
 use enginebay::{ContextId, Failure, FailurePolicy, Vm};
 use http::request;
 
-use crate::ConnectionInfo;
 use crate::chain::{Filter, Inner, LocalChain};
 use crate::message::RequestHead;
 use crate::properties::Facts;
 use crate::reply::Reply;
 use crate::state::{Dir, Handle, Hold, Open, State, Stream};
+use crate::{ConnectionInfo, StreamAttributes};
 
 /// The direction goes no further: the stream is answered, cut or over. The state says which.
 #[derive(Clone, Copy, Debug)]
@@ -32,15 +32,20 @@ impl StreamCx {
             connection: parts
                 .extensions
                 .get::<ConnectionInfo>()
-                .copied()
+                .cloned()
                 .unwrap_or_default(),
             version: parts.version,
             started_realtime: chain.platform.realtime_ns(),
             started_monotonic: chain.platform.monotonic_ns(),
             received: [0; 2],
+            sent: 0,
+        };
+        let given = match chain.asks_properties {
+            true => parts.extensions.get::<StreamAttributes>().cloned(),
+            false => None,
         };
         let request = RequestHead::new(parts, chain.options.tls);
-        let stream = Stream::new(State::new(&chain, request, facts));
+        let stream = Stream::new(State::new(&chain, request, facts, given));
         StreamCx { chain, stream }
     }
 
@@ -248,13 +253,14 @@ impl StreamCx {
         }
     }
 
-    /// Ends the stream: `on_log`, `on_done` and `on_delete` of every plugin that saw it.
+    /// Ends the stream: `on_log` of every plugin that saw it and of the access loggers, then `on_done` and `on_delete`.
     fn end(&self) {
         {
             let mut state = self.stream.state();
             state.closed = [true; 2];
             state.responded = true;
             state.logging = true;
+            state.over = true;
         }
         // Whoever still sends the request must learn that nobody wants it any more.
         self.stream.wake();
@@ -264,6 +270,16 @@ impl StreamCx {
                 && filter.running.vm.on_log(id).is_err()
             {
                 filter.wake_all();
+            }
+        }
+        // As on Envoy, before the filters' contexts go.
+        for logger in &self.chain.loggers {
+            if logger.log {
+                let root = logger.running.root;
+                let stream = Handle::of_logger(self.stream.clone());
+                if logger.running.vm.log(root, stream).is_err() {
+                    logger.failed();
+                }
             }
         }
         {

@@ -5,6 +5,9 @@
 //! their own, and [`WasmLayer`] wraps any service that is `Send`. Both run the same driver: the request passes
 //! the plugins in order, the response in reverse order, bodies as they arrive.
 //!
+//! Plugins can also be access loggers of a chain ([`FilterChain::with_access_loggers`]): streams do not pass them, but
+//! they are told of each when it is over.
+//!
 //! # What a plugin's failure does
 //! A callback that fails never harms another plugin's VM, and is never an error of the service: the client gets
 //! 503 (for gRPC: status 14), as [`FailurePolicy`](enginebay::FailurePolicy) says. A body whose head was sent
@@ -23,6 +26,7 @@
 
 #![forbid(unsafe_code)]
 
+mod attributes;
 mod background;
 mod body;
 mod bridge;
@@ -42,11 +46,12 @@ mod reply;
 mod state;
 mod workers;
 
+pub use attributes::{Attributes, StreamAttributes, StreamView};
 pub use body::{Body, BoxError};
 pub use bridge::{WasmLayer, WasmService};
 pub use callouts::{LocalBoxBody, UpstreamFuture, Upstreams};
 pub use chain::{FilterChain, LocalChain};
-pub use connection::{ConnectionInfo, ResponseDetails};
+pub use connection::{ConnectionInfo, ConnectionState, ResponseDetails};
 pub use local::{LocalLayer, LocalService};
 pub use local_body::LocalBody;
 pub use options::ChainOptions;

@@ -6,15 +6,16 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use enginebay::abi::{BufferType, MapType, PropertyPath, Status, StreamType};
+use enginebay::host::LifeSpan;
 use enginebay::{Body, ContextId, HeaderMap, LocalResponse, PropertyDeclaration, StreamState};
 use smallvec::SmallVec;
 
 use crate::chain::Inner;
 use crate::fields::Trailers;
 use crate::message::{RequestHead, ResponseHead};
-use crate::properties::{Custom, Facts};
+use crate::properties::{Facts, FilterState};
 use crate::reply::Reply;
-use crate::{ChainOptions, properties};
+use crate::{Attributes, ChainOptions, StreamAttributes, properties};
 
 /// A direction of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,14 +71,25 @@ pub(crate) struct State {
     pub(crate) responded: bool,
     /// `on_log` runs: everything can be read.
     pub(crate) logging: bool,
+    /// The stream has ended.
+    pub(crate) over: bool,
     pub(crate) facts: Facts,
-    pub(crate) custom: Option<Box<Custom>>,
+    /// What the embedder gave with the request and with the response, if a plugin can ask for it.
+    pub(crate) given: [Option<StreamAttributes>; 2],
+    /// What the service told of later.
+    pub(crate) noted: Option<Rc<dyn Attributes>>,
+    pub(crate) filter_state: Option<Box<FilterState>>,
     pub(crate) options: ChainOptions,
     chain: std::rc::Weak<Inner>,
 }
 
 impl State {
-    pub(crate) fn new(chain: &Rc<Inner>, request: RequestHead, facts: Facts) -> Self {
+    pub(crate) fn new(
+        chain: &Rc<Inner>,
+        request: RequestHead,
+        facts: Facts,
+        given: Option<StreamAttributes>,
+    ) -> Self {
         State {
             request,
             response: None,
@@ -93,8 +105,11 @@ impl State {
             responding: false,
             responded: false,
             logging: false,
+            over: false,
             facts,
-            custom: None,
+            given: [given, None],
+            noted: None,
+            filter_state: None,
             options: chain.options,
             chain: Rc::downgrade(chain),
         }
@@ -214,8 +229,16 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
+    /// The place of an access logger, which has no part of its own in the stream.
+    const LOGGER: usize = usize::MAX;
+
     pub(crate) fn new(stream: Rc<Stream>, index: usize) -> Self {
         Handle { stream, index }
+    }
+
+    /// An access logger's view of a stream that is over.
+    pub(crate) fn of_logger(stream: Rc<Stream>) -> Self {
+        Handle::new(stream, Self::LOGGER)
     }
 }
 
@@ -299,10 +322,24 @@ impl StreamState for Handle {
         properties::get(&mut self.stream.state(), &*chain.platform, path, out)
     }
 
-    fn set_property(&mut self, path: PropertyPath<'_>, value: &[u8], _: &PropertyDeclaration) -> Status {
-        let mut state = self.stream.state();
-        let options = state.options;
-        state.custom.get_or_insert_default().set(&options, path, value)
+    fn set_property(
+        &mut self,
+        path: PropertyPath<'_>,
+        value: &[u8],
+        declared: &PropertyDeclaration,
+    ) -> Status {
+        // As on Envoy: access loggers get the stream to read.
+        if self.index == Self::LOGGER {
+            return Status::NotFound;
+        }
+        properties::set(&mut self.stream.state(), path, value, declared)
+    }
+
+    fn set_filter_state(&mut self, key: &[u8], value: &[u8], span: LifeSpan) -> Status {
+        if self.index == Self::LOGGER {
+            return Status::NotFound;
+        }
+        properties::set_filter_state(&mut self.stream.state(), key, value, span)
     }
 }
 

@@ -460,3 +460,33 @@ fn a_grpc_stream_goes_both_ways() {
         assert!(bench.is_quiet());
     });
 }
+
+#[test]
+fn an_access_logger_can_send_what_it_logs() {
+    on_each(async |runtime| {
+        let mut logger = Wat::default();
+        let call = call(&mut logger, "up", 1000);
+        let logger = logger
+            .on("log", &format!("(call $log_number {call})"))
+            .on("http_call_response", "(call $log_header (i32.const 6) ':status')");
+        let ok = |_| async { Ok(Response::new(boxed(Body::empty()))) };
+        let callouts = Callouts::default().on("up", ok);
+        let log = Log::default();
+        // Behind a filter, so that its place is not that of a filter.
+        let filter = Wat::default().load(&common::engines(), runtime);
+        let chain = FilterChain::new([filter])
+            .with_access_loggers([logger.load(&common::engines(), runtime)])
+            .start_with(log.platform(), Rc::new(callouts.clone()))
+            .unwrap();
+        spawn_local(chain.background());
+        let bench = Bench {
+            chain,
+            upstream: Upstream::default(),
+            log,
+            callouts,
+        };
+        assert_eq!(bench.fetch(get("/")).await.status, 200);
+        bench.until(|bench| bench.log.lines() == ["0", "200"]).await;
+        assert_eq!(bench.chain.callout_counts(), [0, 0]);
+    });
+}

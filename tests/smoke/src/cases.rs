@@ -248,6 +248,87 @@ response :status: 200
 contexts left 1",
     },
     Case {
+        name: "access_log",
+        code: Code::Guest("access_log"),
+        given: NOTHING,
+        needs: Needs::Nothing,
+        page: "
+request_headers CONTINUE
+request :method: GET
+request :path: /
+response_headers CONTINUE
+response :status: 200
+log INFO: access_log: - - 200 -
+contexts left 1",
+    },
+    Case {
+        name: "metrics",
+        code: Code::Guest("metrics"),
+        given: NOTHING,
+        needs: Needs::Nothing,
+        page: "
+request_headers CONTINUE
+request :method: GET
+request :path: /
+response_headers CONTINUE
+response :status: 200
+response x-requests: 1
+response x-active: 1
+contexts left 1",
+    },
+    Case {
+        name: "properties",
+        code: Code::Guest("properties"),
+        given: Given {
+            config: "a.b=c\na.b\nbytes=\u{1}\nbytes\n/a/b\nno.such",
+            ..NOTHING
+        },
+        needs: Needs::Nothing,
+        page: "
+request_headers CONTINUE
+request :method: GET
+request :path: /
+response_headers CONTINUE
+response :status: 200
+response x-property: a.b=c
+response x-property: bytes=0x01
+response x-property: /a/b=c
+response x-property: no.such none
+contexts left 1",
+    },
+    Case {
+        name: "shared",
+        code: Code::Guest("shared"),
+        given: NOTHING,
+        needs: Needs::Nothing,
+        page: "
+request_headers CONTINUE
+request :method: GET
+request :path: /
+response_headers CONTINUE
+response :status: 200
+response x-shared-count: 1
+response x-shared-retries: 0
+contexts left 1",
+    },
+    Case {
+        name: "ticker",
+        code: Code::Guest("ticker"),
+        given: Given {
+            config: "20 5",
+            ..NOTHING
+        },
+        needs: Needs::Nothing,
+        page: "
+request_headers CONTINUE
+request :method: GET
+request :path: /
+response_headers CONTINUE
+response :status: 200
+response x-ticks: 0
+contexts left 1",
+    },
+    Case {
         name: "crash_in_vm_start",
         code: Code::Guest("crash"),
         given: Given {

@@ -1,14 +1,17 @@
 //! One request and its response through one plugin, without a network.
 
+use std::collections::BTreeMap;
 use std::ops::DerefMut;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use enginebay::abi::{BufferType, MapType, Status};
+use enginebay::abi::{BufferType, MapType, PropertyPath, Status};
 use enginebay::engine::Engine;
 use enginebay::host::Program;
-use enginebay::{Body, Failure, HeaderMap, LocalResponse, PluginConfig, StreamState, Vm, VmConfig};
+use enginebay::{
+    Body, Failure, HeaderMap, LocalResponse, PluginConfig, PropertyDeclaration, StreamState, Vm, VmConfig,
+};
 
 use crate::cases::Given;
 use crate::page::Page;
@@ -22,6 +25,8 @@ struct Stream {
     response_body: Body,
     answering: bool,
     reply: Option<LocalResponse>,
+    /// What the plugin set.
+    properties: BTreeMap<Vec<u8>, Vec<u8>>,
     panics: bool,
 }
 
@@ -45,6 +50,17 @@ impl StreamState for Stream {
 
     fn send_local_response(&mut self, response: LocalResponse) -> Status {
         self.reply.get_or_insert(response);
+        Status::Ok
+    }
+
+    fn property(&mut self, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {
+        let value = self.properties.get(path.as_bytes());
+        out.extend(value.into_iter().flatten());
+        value.is_some()
+    }
+
+    fn set_property(&mut self, path: PropertyPath<'_>, value: &[u8], _: &PropertyDeclaration) -> Status {
+        self.properties.insert(path.as_bytes().into(), value.into());
         Status::Ok
     }
 }

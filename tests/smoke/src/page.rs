@@ -4,15 +4,28 @@ use std::cell::RefCell;
 use std::fmt;
 
 use enginebay::abi::LogLevel;
+use enginebay::host::{Shared, SharedLimits};
 use enginebay::{Failure, HeaderMap, LogRecord, Platform, StdPlatform};
 
 /// Lines, written by the exchange and by the plugin's log.
-#[derive(Default)]
-pub(crate) struct Page(RefCell<Vec<String>>);
+pub(crate) struct Page {
+    lines: RefCell<Vec<String>>,
+    /// Its own: what an exchange counts must not depend on those before it.
+    shared: Shared,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self {
+            lines: RefCell::default(),
+            shared: Shared::new(SharedLimits::default()),
+        }
+    }
+}
 
 impl Page {
     pub(crate) fn line(&self, line: impl Into<String>) {
-        self.0.borrow_mut().push(line.into());
+        self.lines.borrow_mut().push(line.into());
     }
 
     pub(crate) fn headers(&self, of: &str, headers: &HeaderMap) {
@@ -38,7 +51,7 @@ impl Page {
 
 impl fmt::Display for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.borrow().join("\n"))
+        f.write_str(&self.lines.borrow().join("\n"))
     }
 }
 
@@ -53,6 +66,10 @@ impl Platform for Page {
         if record.level != LogLevel::Critical {
             self.line(format!("log {}: {}", record.level, record.message));
         }
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     fn realtime_ns(&self) -> u64 {

@@ -7,7 +7,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::source::{children, names, source_hash};
+use super::script;
+use super::source::{Language, children, names, source_hash};
 use crate::{process, workspace};
 
 const TARGET: &str = "wasm32-wasip1";
@@ -26,24 +27,36 @@ pub(super) fn build(guests: &Path, cargo: Option<&Path>) -> Result<()> {
 
     let names = names(guests)?;
     for name in &names {
-        // `cargo build` would make the rlib too, and cargo does no link-time optimisation for a package that has one.
-        process::run(
-            Command::new(&cargo)
-                .args(["rustc", "--release", "--locked", "--target", TARGET])
-                .args(["--crate-type", "cdylib", "--package", name])
-                .arg("--target-dir")
-                .arg(&target_dir)
-                .env("CARGO_ENCODED_RUSTFLAGS", &flags)
-                .current_dir(guests),
-        )?;
-        let built = target_dir
-            .join(TARGET)
-            .join("release")
-            .join(name)
-            .with_extension("wasm");
+        let bytes = match Language::of(&guests.join(name)) {
+            Some(Language::AssemblyScript) => {
+                if !script::npm_is_there() {
+                    eprintln!("{name}: not built: there is no npm; its .wasm stays as it is");
+                    continue;
+                }
+                script::build(&guests.join(name), &target_dir.join(name))?
+            }
+            _ => {
+                // `cargo build` would make the rlib too, and cargo does no link-time optimisation for a package that has
+                // one.
+                process::run(
+                    Command::new(&cargo)
+                        .args(["rustc", "--release", "--locked", "--target", TARGET])
+                        .args(["--crate-type", "cdylib", "--package", name])
+                        .arg("--target-dir")
+                        .arg(&target_dir)
+                        .env("CARGO_ENCODED_RUSTFLAGS", &flags)
+                        .current_dir(guests),
+                )?;
+                let built = target_dir
+                    .join(TARGET)
+                    .join("release")
+                    .join(name)
+                    .with_extension("wasm");
+                // Read and write, not copy: the linker's output is executable, and a plugin is not.
+                fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?
+            }
+        };
         let file = wasm.join(name).with_extension("wasm");
-        // Read and write, not copy: the linker's output is executable, and a plugin is not.
-        let bytes = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
         fs::write(&file, &bytes).with_context(|| format!("cannot write {}", file.display()))?;
         let file = file.with_extension("sha256");
         fs::write(&file, source_hash(guests, name)? + "\n")

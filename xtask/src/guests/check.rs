@@ -117,6 +117,34 @@ mod tests {
     }
 
     #[test]
+    fn every_file_of_a_script_counts() {
+        for file in [
+            "two/package.json",
+            "two/package-lock.json",
+            "two/assembly/index.ts",
+            "two/assembly/new.ts",
+        ] {
+            let dir = guests();
+            let write = |path: &str, text: &str| fs::write(dir.path().join(path), text).unwrap();
+            fs::create_dir_all(dir.path().join("two/assembly")).unwrap();
+            for path in [
+                "two/package.json",
+                "two/package-lock.json",
+                "two/assembly/index.ts",
+            ] {
+                write(path, "");
+            }
+            write("wasm/two.wasm", "\0asm");
+            write("wasm/two.sha256", &source_hash(dir.path(), "two").unwrap());
+            assert_eq!(problems(&dir), "");
+            write("Cargo.lock", "changed");
+            assert!(!problems(&dir).contains("two: "), "what guests in Rust share");
+            write(file, "changed");
+            assert!(problems(&dir).contains("two: the source is not"), "{file}");
+        }
+    }
+
+    #[test]
     fn a_missing_wasm_or_hash_is_found() {
         let dir = guests();
         fs::remove_file(dir.path().join("wasm/one.wasm")).unwrap();

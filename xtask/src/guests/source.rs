@@ -7,7 +7,29 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-/// The names of the guests in the folder `guests`, sorted: every folder with a `Cargo.toml`.
+/// The language a guest is written in, told by the file that its package manager reads.
+#[derive(Clone, Copy)]
+pub(super) enum Language {
+    /// A `Cargo.toml`, in the workspace of the guests.
+    Rust,
+    /// A `package.json`, with a lock file of its own.
+    AssemblyScript,
+}
+
+impl Language {
+    /// The language of the guest in this folder, if there is one.
+    pub(super) fn of(folder: &Path) -> Option<Self> {
+        if folder.join("Cargo.toml").is_file() {
+            Some(Self::Rust)
+        } else if folder.join("package.json").is_file() {
+            Some(Self::AssemblyScript)
+        } else {
+            None
+        }
+    }
+}
+
+/// The names of the guests in the folder `guests`, sorted: every folder with a `Cargo.toml` or a `package.json`.
 ///
 /// # Errors
 ///
@@ -15,7 +37,7 @@ use sha2::{Digest, Sha256};
 pub fn names(guests: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for path in children(guests)? {
-        if path.join("Cargo.toml").is_file()
+        if Language::of(&path).is_some()
             && let Some(name) = path.file_name().and_then(|name| name.to_str())
         {
             names.push(name.to_owned());
@@ -24,19 +46,30 @@ pub fn names(guests: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// SHA-256, as hexadecimal digits, of all that decides what the guest `name` is built from: its `Cargo.toml` and all
-/// files under its `src`, and the `Cargo.toml` and `Cargo.lock` that all guests share.
+/// SHA-256, as hexadecimal digits, of all that decides what the guest `name` is built from. Of a guest in Rust: its
+/// `Cargo.toml` and all files under its `src`, and the `Cargo.toml` and `Cargo.lock` that those guests share. Of one in
+/// AssemblyScript: its `package.json`, its `package-lock.json` and all files under its `assembly`.
 ///
 /// # Errors
 ///
 /// One of the files cannot be read.
 pub fn source_hash(guests: &Path, name: &str) -> Result<String> {
-    let mut files = vec![
-        PathBuf::from("Cargo.lock"),
-        PathBuf::from("Cargo.toml"),
-        Path::new(name).join("Cargo.toml"),
-    ];
-    collect(guests, &Path::new(name).join("src"), &mut files)?;
+    let folder = Path::new(name);
+    let (mut files, source) = match Language::of(&guests.join(name)) {
+        Some(Language::AssemblyScript) => (
+            vec![folder.join("package.json"), folder.join("package-lock.json")],
+            "assembly",
+        ),
+        _ => (
+            vec![
+                "Cargo.lock".into(),
+                "Cargo.toml".into(),
+                folder.join("Cargo.toml"),
+            ],
+            "src",
+        ),
+    };
+    collect(guests, &folder.join(source), &mut files)?;
 
     let mut hash = Sha256::new();
     for file in files {

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use enginebay_http::{ConnectionInfo, LocalService, ResponseDetails};
+use enginebay_http::{ConnectionInfo, ConnectionState, LocalService, ResponseDetails};
 use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, SERVER};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
@@ -36,12 +36,14 @@ impl Gate {
         local: Option<SocketAddr>,
         id: u64,
     ) -> Self {
-        // Only filters look at it.
-        let info = connection.here.has_filters().then(|| {
+        // Only plugins look at it.
+        let info = connection.here.has_plugins().then(|| {
             let mut info = ConnectionInfo::default();
             info.peer = Some(peer);
             info.local = local;
             info.id = Some(id);
+            info.state = Some(ConnectionState::default());
+            info.attributes = Some(connection.here.attributes());
             info
         });
         Gate {
@@ -69,7 +71,7 @@ impl hyper::service::Service<Request<Incoming>> for Gate {
             }
             Ok(()) => {
                 if let Some(info) = &self.info {
-                    request.extensions_mut().insert(*info);
+                    request.extensions_mut().insert(info.clone());
                 }
                 Answer::Chain(self.service.clone().call(request))
             }
@@ -124,6 +126,7 @@ pub(super) struct GateFuture {
     active: Option<Active>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "a box would be one more allocation")]
 enum Answer {
     Own(Option<Response<ReplyBody>>),
     Chain(<LocalService<Router> as Service<Request<Incoming>>>::Future),

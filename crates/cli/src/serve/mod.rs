@@ -1,6 +1,7 @@
 //! `enginebay serve`: an HTTP server that runs the Wasm filters of an Envoy bootstrap configuration.
 
 mod admin;
+mod attributes;
 mod callouts;
 mod connection;
 mod gate;

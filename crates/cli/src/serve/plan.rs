@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use enginebay::config::model::{Bootstrap, Cluster, Listener, Roots, WasmFilter};
 use enginebay::config::{Process, load_bootstrap};
-use enginebay::{EngineOptions, Engines, FailState, Failure, Plugin, StdPlatform};
+use enginebay::{EngineOptions, Engines, FailState, Failure, Plugin};
 use enginebay_http::{ChainOptions, FilterChain, Upstreams};
 
+use super::attributes::{Facts, ServerPlatform};
 use super::callouts::SilentUpstreams;
 use super::routes::Routes;
 use super::stats::Stats;
@@ -16,6 +17,7 @@ use super::upstream::Tls;
 
 /// Shared by all threads.
 pub(super) struct Plan {
+    pub(super) facts: Arc<Facts>,
     pub(super) listeners: Vec<ListenerPlan>,
     pub(super) clusters: Vec<ClusterPlan>,
 }
@@ -47,7 +49,7 @@ pub(super) fn engines(
     let filters: usize = bootstrap
         .listeners
         .iter()
-        .map(|listener| listener.http.filters.len())
+        .map(|listener| plugins(listener).count())
         .sum();
     let needed = u32::try_from(filters.saturating_mul(workers).saturating_add(1)).unwrap_or(u32::MAX);
     options.max_instances = options.max_instances.max(needed);
@@ -63,25 +65,29 @@ impl Plan {
         engines: &Engines,
         stats: &Stats,
     ) -> Result<Plan, String> {
+        let facts = Arc::new(Facts::new(&bootstrap));
         let clusters = bootstrap.clusters;
         let names = clusters.iter().map(|cluster| cluster.name.clone());
         let upstreams = Rc::new(SilentUpstreams(names.collect()));
         let mut listeners = Vec::with_capacity(bootstrap.listeners.len());
         for (at, listener) in bootstrap.listeners.into_iter().enumerate() {
-            let mut plugins = Vec::with_capacity(listener.http.filters.len());
-            for (number, filter) in listener.http.filters.iter().enumerate() {
-                let plugin = prove(engines, filter, upstreams.clone(), || {
+            let mut proved = Vec::with_capacity(plugins(&listener).count());
+            for (number, filter) in plugins(&listener).enumerate() {
+                let plugin = prove(engines, filter, &facts, upstreams.clone(), || {
                     stats.vm_created(at, number)
                 })
                 .map_err(|failure| refusal(file, filter, &failure))?;
                 stats.vm_dropped(at, number);
-                plugins.push(plugin);
+                proved.push(plugin);
             }
+            let loggers = proved.split_off(listener.http.filters.len());
             let mut options = ChainOptions::default();
             options.body_buffer = usize::try_from(listener.buffer_limit).unwrap_or(usize::MAX);
             listeners.push(ListenerPlan {
                 routes: Routes::new(&listener.http.routes, &clusters),
-                chain: FilterChain::new(plugins).with_options(options),
+                chain: FilterChain::new(proved)
+                    .with_access_loggers(loggers)
+                    .with_options(options),
                 listener,
             });
         }
@@ -90,7 +96,11 @@ impl Plan {
             Ok(ClusterPlan { cluster, tls })
         });
         let clusters = clusters.collect::<Result<_, String>>()?;
-        Ok(Plan { listeners, clusters })
+        Ok(Plan {
+            facts,
+            listeners,
+            clusters,
+        })
     }
 }
 
@@ -108,14 +118,20 @@ fn tls(cluster: &Cluster) -> Result<Option<Arc<Tls>>, String> {
     Tls::new(config, cluster.http2).map(|tls| Some(Arc::new(tls)))
 }
 
+/// The plugins of a listener: its filters, then its access loggers. Everything that counts them has them in this order.
+pub(super) fn plugins(listener: &Listener) -> impl Iterator<Item = &WasmFilter> {
+    listener.http.filters.iter().chain(&listener.http.access_loggers)
+}
+
 fn prove(
     engines: &Engines,
     filter: &WasmFilter,
+    facts: &Arc<Facts>,
     upstreams: Rc<dyn Upstreams>,
     created: impl FnOnce(),
 ) -> Result<Plugin, Failure> {
     let plugin = Plugin::load(engines, &filter.plugin)?;
-    FilterChain::new([plugin.clone()]).start_with(Rc::new(StdPlatform), upstreams)?;
+    FilterChain::new([plugin.clone()]).start_with(Rc::new(ServerPlatform::new(facts.clone())), upstreams)?;
     created();
     Ok(plugin)
 }

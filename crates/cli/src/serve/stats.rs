@@ -11,6 +11,8 @@ use enginebay::host::{MetricValue, Shared};
 use http::StatusCode;
 use regex::Regex;
 
+use super::plan;
+
 /// A number that one thread changes and any thread reads, so that a change needs no locked instruction.
 #[derive(Default)]
 pub(super) struct Counter(AtomicU64);
@@ -104,7 +106,7 @@ pub(super) struct Stats {
     prefixes: Vec<String>,
     /// By worker, then by listener.
     workers: Vec<Vec<ListenerStats>>,
-    /// By listener, then by filter.
+    /// By listener, then as [`plan::plugins`] has them.
     plugins: Vec<Vec<PluginStats>>,
     runtimes: Vec<RuntimeStats>,
     /// Open connections by listener, for the limit.
@@ -126,7 +128,7 @@ impl Stats {
             runtimes.iter().position(|runtime| runtime.name == name)
         };
         let plugins = bootstrap.listeners.iter().map(|listener| {
-            let filters = listener.http.filters.iter().map(|filter| PluginStats {
+            let filters = plan::plugins(listener).map(|filter| PluginStats {
                 name: filter.plugin.name.clone(),
                 runtime: runtime_of(&filter.plugin.vm.runtime),
                 crashes: AtomicU64::new(0),

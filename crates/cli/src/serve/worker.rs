@@ -10,18 +10,18 @@ use std::task::Poll;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use enginebay::StdPlatform;
 use enginebay::config::model::Codec;
-use enginebay_http::{LocalChain, LocalService};
+use enginebay_http::{Attributes, LocalChain, LocalService};
 use http::HeaderValue;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use super::attributes::{ListenerAttributes, ServerPlatform};
 use super::callouts::ClusterUpstreams;
 use super::connection::{self, Connection};
-use super::plan::{ListenerPlan, Plan};
+use super::plan::{self, ListenerPlan, Plan};
 use super::router::Router;
 use super::stats::{ListenerStats, Stats};
 use super::upstream::{Cluster, Clusters};
@@ -310,7 +310,8 @@ pub(super) struct Here {
     server_name: HeaderValue,
     chain: LocalChain,
     service: LocalService<Router>,
-    /// By filter, whether its VM has failed.
+    attributes: Arc<dyn Attributes + Send + Sync>,
+    /// By plugin, whether its VM has failed.
     crashed: RefCell<Vec<bool>>,
 }
 
@@ -323,9 +324,12 @@ impl Here {
     ) -> Result<Self, String> {
         let chain = listener
             .chain
-            .start_with(Rc::new(StdPlatform), Rc::new(ClusterUpstreams(clusters.clone())))
+            .start_with(
+                Rc::new(ServerPlatform::new(task.plan.facts.clone())),
+                Rc::new(ClusterUpstreams(clusters.clone())),
+            )
             .map_err(|failure| format!("worker {}: {failure}", task.index))?;
-        let filters = listener.listener.http.filters.len();
+        let filters = plan::plugins(&listener.listener).count();
         for filter in 0..filters {
             task.stats.vm_created(index, filter);
         }
@@ -341,6 +345,7 @@ impl Here {
                 .and_then(|name| HeaderValue::from_str(name).ok())
                 .unwrap_or(const { HeaderValue::from_static("enginebay") }),
             service: chain.service(router),
+            attributes: Arc::new(ListenerAttributes::new(task.plan.clone(), index)),
             chain,
             crashed: RefCell::new(vec![false; filters]),
         })
@@ -368,12 +373,18 @@ impl Here {
         self.server_name.clone()
     }
 
-    pub(super) fn has_filters(&self) -> bool {
-        !self.plan().chain.plugins().is_empty()
+    /// Whether plugins look at requests.
+    pub(super) fn has_plugins(&self) -> bool {
+        !self.plan().chain.is_empty()
     }
 
     pub(super) fn service(&self) -> LocalService<Router> {
         self.service.clone()
+    }
+
+    /// What plugins can learn of all requests here.
+    pub(super) fn attributes(&self) -> Arc<dyn Attributes + Send + Sync> {
+        self.attributes.clone()
     }
 
     fn admit(&self) -> bool {
@@ -412,7 +423,7 @@ impl Here {
 
 impl Drop for Here {
     fn drop(&mut self) {
-        for filter in 0..self.plan().chain.plugins().len() {
+        for filter in 0..plan::plugins(&self.plan().listener).count() {
             self.stats.vm_dropped(self.listener, filter);
         }
     }

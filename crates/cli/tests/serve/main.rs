@@ -3,12 +3,16 @@
 #![forbid(unsafe_code)]
 #![cfg(any(feature = "wamr", feature = "wasmer", feature = "wasmi", feature = "wasmtime"))]
 
+mod access_log;
 mod background;
 mod bounds;
+mod callouts;
 mod client;
 mod config;
 mod failing_plugins;
+mod grpc_server;
 mod pausing;
+mod properties;
 mod requests;
 #[path = "../common/runtimes.rs"]
 mod runtimes;

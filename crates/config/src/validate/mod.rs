@@ -2,6 +2,7 @@
 
 mod clusters;
 mod http;
+mod metadata;
 mod plugin;
 mod routes;
 mod server;

@@ -5,26 +5,26 @@ use std::collections::{BTreeSet, HashSet};
 use prost::Message;
 use prost_types::Any;
 
-use super::{Check, REQUIRED};
+use super::{Check, REQUIRED, metadata};
 use crate::descriptors::{self, HTTP_CONNECTION_MANAGER, type_name};
-use crate::model::{Bootstrap, Listener, Node};
+use crate::model::{Bootstrap, Listener, TrafficDirection};
+use crate::path;
 use crate::proto::envoy::config::bootstrap::v3 as bootstrap;
+use crate::proto::envoy::config::core::v3::TrafficDirection as Direction;
 use crate::proto::envoy::config::listener::v3 as listener;
-use crate::{path, plugin_bytes};
 
 /// Envoy's default for `per_connection_buffer_limit_bytes`.
 const BUFFER_LIMIT: u32 = 1 << 20;
 
 impl Check<'_> {
     pub(crate) fn bootstrap(&mut self, message: &bootstrap::Bootstrap) -> Bootstrap {
-        let node = message.node.as_ref().map(|node| Node {
-            id: node.id.clone(),
-            cluster: node.cluster.clone(),
-            metadata_json: node.metadata.as_ref().map(plugin_bytes::json).unwrap_or_default(),
-        });
+        let node = message.node.as_ref().map(metadata::node);
         let address = message.admin.as_ref().and_then(|admin| admin.address.as_ref());
         let admin = address.and_then(|address| self.socket_address(Some(address), "admin.address"));
 
+        if let Some(admin) = &message.admin {
+            self.no_access_loggers(&admin.access_log, "admin.access_log");
+        }
         let nothing = bootstrap::bootstrap::StaticResources::default();
         let resources = message.static_resources.as_ref().unwrap_or(&nothing);
         let clusters = self.clusters(&resources.clusters, "static_resources.clusters");
@@ -99,6 +99,13 @@ impl Check<'_> {
             name: message.name.clone(),
             address: address?,
             buffer_limit,
+            direction: match message.traffic_direction() {
+                Direction::Unspecified => TrafficDirection::Unspecified,
+                Direction::Inbound => TrafficDirection::Inbound,
+                Direction::Outbound => TrafficDirection::Outbound,
+            },
+            metadata: metadata::metadata(message.metadata.as_ref()),
+            filter_chain_name: chain.name.clone(),
             http,
         })
     }

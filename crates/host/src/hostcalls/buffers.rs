@@ -5,7 +5,7 @@ use enginebay_abi::{BufferType, Status};
 use enginebay_engine::HostError;
 
 use super::{Cx, Outcome, Stop, array, status};
-use crate::{Body, StreamState};
+use crate::StreamState;
 
 #[inline]
 pub(super) fn get_buffer_bytes<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
@@ -77,9 +77,10 @@ pub(super) fn set_buffer_bytes<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64])
         ) {
             return Err(Status::BadArgument.into());
         }
+        let limit = cx.state.limits.buffer;
         let memory = cx.memory();
         let value = memory.read(data, data_size)?;
-        if new_len > len.max(Body::MAX_WRITTEN) {
+        if new_len > len.max(limit) {
             return Err(Status::BadArgument.into());
         }
         let value = Bytes::copy_from_slice(value);

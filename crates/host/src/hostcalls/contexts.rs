@@ -10,15 +10,13 @@ use crate::StreamState;
 pub(super) fn done<S: StreamState>(cx: &mut Cx<'_, S>, _: &[u64]) -> Result<u64, HostError> {
     status(|| -> Outcome {
         let id = cx.state.context();
-        let mut contexts = cx.state.contexts.borrow_mut();
-        match contexts.get_mut(id) {
-            Some(context) if context.pending_done => {
-                context.pending_done = false;
+        match cx.state.contexts.borrow_mut().end_pending(id) {
+            true => {
                 // Deleted when the callback is over: the guest may go on using it until then.
                 cx.state.done.borrow_mut().push(id);
                 Ok(())
             }
-            _ => Err(Status::NotFound.into()),
+            false => Err(Status::NotFound.into()),
         }
     })
 }

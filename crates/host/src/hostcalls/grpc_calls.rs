@@ -7,7 +7,7 @@ use enginebay_engine::HostError;
 use super::http_calls::{header_map, milliseconds, text};
 use super::{Cx, Outcome, Stop, array, status};
 use crate::callouts::CalloutKind;
-use crate::{CalloutError, CalloutId, Callouts, GrpcTarget, StreamState};
+use crate::{CalloutError, CalloutId, Callouts, GrpcTarget, HeaderMap, StreamState};
 
 /// What Envoy says where the specification says "for unknown `upstream`".
 const UNKNOWN_UPSTREAM: Status = Status::ParseFailure;
@@ -28,6 +28,7 @@ pub(super) fn grpc_call<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Res
         return_id,
     ] = *array(args)?;
     status(|| -> Outcome {
+        let limits = cx.state.limits.headers;
         let mut memory = cx.memory();
         memory.write_u32(return_id, 0)?;
         let upstream = memory.read(upstream, upstream_size)?;
@@ -35,7 +36,7 @@ pub(super) fn grpc_call<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Res
         let method = memory.read(method, method_size)?;
         let metadata = memory.read(metadata, metadata_size)?;
         let message = Bytes::copy_from_slice(memory.read(message, message_size)?);
-        let mut target = target(upstream, service, method, metadata)?;
+        let mut target = target(upstream, service, method, header_map(limits, metadata)?)?;
         target.timeout = milliseconds(timeout).or(target.timeout);
         cx.start_callout(
             CalloutKind::GrpcCall,
@@ -59,13 +60,14 @@ pub(super) fn grpc_stream<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> R
         return_id,
     ] = *array(args)?;
     status(|| -> Outcome {
+        let limits = cx.state.limits.headers;
         let mut memory = cx.memory();
         memory.write_u32(return_id, 0)?;
         let upstream = memory.read(upstream, upstream_size)?;
         let service = memory.read(service, service_size)?;
         let method = memory.read(method, method_size)?;
         let metadata = memory.read(metadata, metadata_size)?;
-        let target = target(upstream, service, method, metadata)?;
+        let target = target(upstream, service, method, header_map(limits, metadata)?)?;
         cx.start_callout(
             CalloutKind::GrpcStream,
             return_id,
@@ -75,9 +77,13 @@ pub(super) fn grpc_stream<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> R
     })
 }
 
-fn target(upstream: &[u8], service: &[u8], method: &[u8], metadata: &[u8]) -> Result<GrpcTarget, Stop> {
+fn target(
+    upstream: &[u8],
+    service: &[u8],
+    method: &[u8],
+    mut initial_metadata: HeaderMap,
+) -> Result<GrpcTarget, Stop> {
     let upstream = GrpcService::parse(upstream);
-    let mut initial_metadata = header_map(metadata)?;
     for (name, value) in &upstream.initial_metadata {
         initial_metadata.add(name, value).map_err(Status::from)?;
     }

@@ -51,7 +51,8 @@ pub(super) fn set_header_map_pairs<S: StreamState>(
         let state = cx.state;
         let map = map_type(map)?;
         let memory = cx.memory();
-        let pairs = pairs::decode(memory.read(data, size)?).map_err(|_| Status::BadArgument)?;
+        let limits = state.limits.headers.pairs();
+        let pairs = pairs::decode_with(memory.read(data, size)?, limits).map_err(|_| Status::BadArgument)?;
         let replaced = state.change_headers(map, |headers| headers.replace_all(pairs));
         added(replaced)
     })

@@ -8,7 +8,7 @@ use enginebay_engine::HostError;
 
 use super::{Cx, Outcome, Stop, array, status};
 use crate::callouts::CalloutKind;
-use crate::{CalloutError, CalloutId, Callouts, HeaderMap, HttpCall, StreamState};
+use crate::{CalloutError, CalloutId, Callouts, HeaderLimits, HeaderMap, HttpCall, StreamState};
 
 pub(super) fn http_call<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Result<u64, HostError> {
     let [
@@ -24,6 +24,7 @@ pub(super) fn http_call<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Res
         return_id,
     ] = *array(args)?;
     status(|| -> Outcome {
+        let limits = cx.state.limits.headers;
         let mut memory = cx.memory();
         memory.write_u32(return_id, 0)?;
         let upstream = memory.read(upstream, upstream_size)?;
@@ -32,9 +33,9 @@ pub(super) fn http_call<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Res
         let trailers = memory.read(trailers, trailers_size)?;
         let call = HttpCall {
             upstream: text(upstream)?,
-            headers: header_map(headers)?,
+            headers: header_map(limits, headers)?,
             body: Bytes::copy_from_slice(body),
-            trailers: header_map(trailers)?,
+            trailers: header_map(limits, trailers)?,
             timeout: milliseconds(timeout),
         };
         let required = [":method", ":path", ":authority"];
@@ -100,12 +101,13 @@ pub(super) fn milliseconds(timeout: u64) -> Option<Duration> {
 }
 
 /// Serialised headers as a map; none is an empty one.
-pub(super) fn header_map(serialized: &[u8]) -> Result<HeaderMap, Stop> {
+pub(super) fn header_map(limits: HeaderLimits, serialized: &[u8]) -> Result<HeaderMap, Stop> {
     let mut map = HeaderMap::new();
+    map.set_limits(limits);
     if serialized.is_empty() {
         return Ok(map);
     }
-    for (name, value) in pairs::decode(serialized).map_err(|_| Status::BadArgument)? {
+    for (name, value) in pairs::decode_with(serialized, limits.pairs()).map_err(|_| Status::BadArgument)? {
         map.add(name, value).map_err(Status::from)?;
     }
     Ok(map)

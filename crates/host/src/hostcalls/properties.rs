@@ -5,7 +5,6 @@ use enginebay_engine::HostError;
 
 use super::{Cx, Outcome, array, finish, status};
 use crate::state::VmState;
-use crate::stream::MAX_PROPERTY_SIZE;
 use crate::{PropertyDeclaration, StreamState};
 
 #[inline]
@@ -42,7 +41,7 @@ fn lookup<S: StreamState>(state: &VmState<S>, path: PropertyPath<'_>, out: &mut 
     state
         .with_stream(|stream| stream.property(path, out))
         .unwrap_or(false)
-        || state.platform.property(path, out)
+        || state.platform.property(path.without_xds(), out)
 }
 
 #[inline]
@@ -53,7 +52,7 @@ pub(super) fn set_property<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> 
         let memory = cx.memory();
         let path = memory.read(path, path_size)?;
         let value = memory.read(value, value_size)?;
-        if path.len().saturating_add(value.len()) > MAX_PROPERTY_SIZE {
+        if path.len().saturating_add(value.len()) > state.limits.property {
             return Err(Status::BadArgument.into());
         }
         let declared = PropertyDeclaration::default();

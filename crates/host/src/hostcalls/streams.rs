@@ -72,12 +72,14 @@ pub(super) fn send_local_response<S: StreamState>(
         let memory = cx.memory();
         let details = memory.read(details, details_size)?;
         let body = memory.read(body, body_size)?;
-        if body.len() > LocalResponse::MAX_BODY {
+        if body.len() > state.limits.local_response_body {
             return Err(Status::BadArgument.into());
         }
         // What a plugin refuses must not pass because of a bad header: the answer goes out without it, as on Envoy.
-        let pairs = pairs::decode(memory.read(headers, headers_size)?);
+        let limits = state.limits.headers;
+        let pairs = pairs::decode_with(memory.read(headers, headers_size)?, limits.pairs());
         let mut headers = HeaderMap::new();
+        headers.set_limits(limits);
         let mut left_out = usize::from(pairs.is_err());
         for (name, value) in pairs.into_iter().flatten() {
             left_out += usize::from(headers.add(name, value).is_err());
@@ -90,7 +92,7 @@ pub(super) fn send_local_response<S: StreamState>(
         }
         let response = LocalResponse {
             status: code as u32,
-            details: details[..details.len().min(LocalResponse::MAX_DETAILS)].to_vec(),
+            details: details[..details.len().min(state.limits.local_response_details)].to_vec(),
             headers,
             body: Bytes::copy_from_slice(body),
             // The SDKs pass -1 for none.

@@ -5,7 +5,7 @@ use enginebay_abi::{ClockId, LogLevel, WasiErrno};
 use enginebay_engine::{HostError, OutOfBounds};
 
 use super::{Cx, array};
-use crate::{LogRecord, StreamState};
+use crate::StreamState;
 
 /// The body of a WASI function: an error number.
 type Errno = Result<(), WasiErrno>;
@@ -61,7 +61,7 @@ pub(super) fn fd_write<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Resu
             let piece = memory.read(data, size).map_err(fault)?;
             written += size;
             // The pieces may all be the same large one.
-            let room = LogRecord::MAX_MESSAGE - text.len();
+            let room = state.limits.log_message - text.len();
             text.extend_from_slice(&piece[..piece.len().min(room)]);
         }
         if u32::try_from(written).is_err() {

@@ -1,7 +1,7 @@
 //! Everything a guest can make grow, up to its bound and one beyond.
 
 use enginebay_host::abi::{LogLevel, pairs};
-use enginebay_host::{Body, HeaderMap, LocalResponse, LogRecord, MAX_PROPERTY_SIZE};
+use enginebay_host::{Body, HeaderLimits, VmLimits};
 
 use crate::fixture::{Guest, Run, Stream, on_each, status};
 
@@ -17,7 +17,7 @@ const MIB: u32 = 1 << 20;
 #[test]
 fn bodies() {
     on_each(|bay| {
-        assert_eq!(Body::MAX_WRITTEN, 64 << 20);
+        assert_eq!(VmLimits::default().buffer, 64 << 20);
         let append = |size| status("proxy_set_buffer_bytes", &[0, u32::MAX, 0, MIB, size]);
         let steps = [
             append(64 * MIB - 5),
@@ -33,7 +33,10 @@ fn bodies() {
         let Run { vm, id, result } = bay.run(&roomy(64).on_request(&steps), Stream::plain());
         result.unwrap();
         assert_eq!(bay.platform.reports(), ["0", "2", "0", "0", "2", "0", "2", "0"]);
-        assert_eq!(vm.stream(id).unwrap().bodies[&0].len(), Body::MAX_WRITTEN);
+        assert_eq!(
+            vm.stream(id).unwrap().bodies[&0].len(),
+            VmLimits::default().buffer
+        );
     });
 }
 
@@ -41,7 +44,7 @@ fn bodies() {
 fn a_body_that_came_longer_can_change_and_not_grow() {
     on_each(|bay| {
         let mut stream = Stream::plain();
-        let long = bytes::Bytes::from(vec![b'x'; Body::MAX_WRITTEN + 10]);
+        let long = bytes::Bytes::from(vec![b'x'; VmLimits::default().buffer + 10]);
         stream.bodies.insert(0, Body::from(long));
         let steps = [
             status("proxy_set_buffer_bytes", &[0, 0, 0, MIB, 1]),
@@ -56,7 +59,11 @@ fn a_body_that_came_longer_can_change_and_not_grow() {
 #[test]
 fn local_responses() {
     on_each(|bay| {
-        let (details, body) = (LocalResponse::MAX_DETAILS as u32, LocalResponse::MAX_BODY as u32);
+        let limits = VmLimits::default();
+        let (details, body) = (
+            limits.local_response_details as u32,
+            limits.local_response_body as u32,
+        );
         let send = |details, body| {
             status(
                 "proxy_send_local_response",
@@ -69,9 +76,9 @@ fn local_responses() {
         assert_eq!(bay.platform.reports(), ["0", "2", "0"]);
         let stream = vm.stream(id).unwrap();
         assert_eq!(stream.local.len(), 2);
-        assert_eq!(stream.local[0].body.len(), LocalResponse::MAX_BODY);
+        assert_eq!(stream.local[0].body.len(), limits.local_response_body);
         // The explanation is cut: a response is not lost for it.
-        assert_eq!(stream.local[1].details.len(), LocalResponse::MAX_DETAILS);
+        assert_eq!(stream.local[1].details.len(), limits.local_response_details);
     });
 }
 
@@ -80,7 +87,7 @@ fn properties() {
     on_each(|bay| {
         let mut guest = roomy(2);
         let [path, path_len] = guest.put("path");
-        let most = MAX_PROPERTY_SIZE as u32;
+        let most = VmLimits::default().property as u32;
         let set = |path, path_len, value_len| status("proxy_set_property", &[path, path_len, MIB, value_len]);
         let steps = [
             set(path, path_len, most - path_len),
@@ -92,14 +99,18 @@ fn properties() {
         assert_eq!(bay.platform.reports(), ["0", "2", "2"]);
         let stream = vm.stream(id).unwrap();
         assert_eq!(stream.properties.len(), 1);
-        assert_eq!(stream.properties[&b"path"[..]].len(), MAX_PROPERTY_SIZE - 4);
+        assert_eq!(
+            stream.properties[&b"path"[..]].len(),
+            VmLimits::default().property - 4
+        );
     });
 }
 
 #[test]
 fn messages() {
     on_each(|bay| {
-        let most = LogRecord::MAX_MESSAGE as u32;
+        let limit = VmLimits::default().log_message;
+        let most = limit as u32;
         let mut guest = roomy(2);
         // The same large piece, 1,024 times: 1 GiB, of which the first MiB counts. And 1,024 times 4 MiB, which
         // is no 32-bit number.
@@ -117,14 +128,11 @@ fn messages() {
         let reports = bay.reports(&guest.on_request(&steps));
         assert_eq!(reports, ["0", "0", "0", "1073741824", "28"]);
         let info = bay.logged(LogLevel::Info);
-        assert_eq!(info[0].len(), LogRecord::MAX_MESSAGE);
-        assert_eq!(info[1][LogRecord::MAX_MESSAGE..], *" (3 bytes left out)");
+        assert_eq!(info[0].len(), limit);
+        assert_eq!(info[1][limit..], *" (3 bytes left out)");
         let error = bay.logged(LogLevel::Error);
         assert_eq!(error.len(), 1);
-        assert_eq!(
-            error[0][LogRecord::MAX_MESSAGE..],
-            *" (1072693248 bytes left out)"
-        );
+        assert_eq!(error[0][limit..], *" (1072693248 bytes left out)");
     });
 }
 
@@ -136,7 +144,7 @@ fn headers() {
         let [name, name_len] = guest.put("x");
         let spaces = "(memory.fill (i32.const 1048576) (i32.const 32) (i32.const 1048576))".to_owned();
         let set = |size| status("proxy_replace_header_map_value", &[0, name, name_len, MIB, size]);
-        let room = HeaderMap::MAX_SIZE as u32 - 27 - 1;
+        let room = HeaderLimits::DEFAULT.bytes as u32 - 27 - 1;
         let steps = [
             spaces,
             set(room),
@@ -146,12 +154,15 @@ fn headers() {
         ];
         let Run { vm, id, .. } = bay.run(&guest.on_request(&steps), Stream::plain());
         assert_eq!(bay.platform.reports(), ["0", "2", "6", "2"]);
-        assert_eq!(vm.stream(id).unwrap().maps[&0].size(), HeaderMap::MAX_SIZE);
+        assert_eq!(
+            vm.stream(id).unwrap().maps[&0].size(),
+            HeaderLimits::DEFAULT.bytes
+        );
 
         // Their number, one by one and at once.
         let mut guest = roomy(2);
         let [name, name_len] = guest.put("x");
-        let most = HeaderMap::MAX_ENTRIES;
+        let most = HeaderLimits::DEFAULT.entries;
         let full = guest.put(pairs::encode(vec![("a", ""); most]).unwrap());
         let over = guest.put(pairs::encode(vec![("a", ""); most + 1]).unwrap());
         let add = status("proxy_add_header_map_value", &[0, name, name_len, 0, 0]);
@@ -180,5 +191,111 @@ fn headers() {
             .map(|response| response.headers.len())
             .collect();
         assert_eq!(sent, [most, 0]);
+    });
+}
+
+/// Every limit of a VM can be set to something else, and holds then.
+#[test]
+fn limits_can_be_changed() {
+    on_each(|bay| {
+        let mut limits = VmLimits::default();
+        limits.headers = HeaderLimits {
+            entries: 5,
+            bytes: 40,
+        };
+        limits.buffer = 7;
+        limits.local_response_body = 3;
+        limits.local_response_details = 2;
+        limits.property = 6;
+        limits.log_message = 4;
+        bay.platform.limits.set(limits);
+        let mut guest = Guest::new();
+        let [at, _] = guest.put("abcdefghijklmnopqrstuvwxyz");
+        let pairs = guest.put(pairs::encode(vec![("a", ""); 6]).unwrap());
+        let add = |name, value| status("proxy_add_header_map_value", &[0, at, name, at, value]);
+        let append = |size| status("proxy_set_buffer_bytes", &[0, u32::MAX, 0, at, size]);
+        let send = |details, body| {
+            status(
+                "proxy_send_local_response",
+                &[200, at, details, at, body, 0, 0, u32::MAX],
+            )
+        };
+        let set = |value| status("proxy_set_property", &[at, 4, at, value]);
+        let steps = [
+            // 27 bytes in 4 headers are there, and 5 bytes of body.
+            add(1, 13),
+            add(1, 12),
+            add(1, 0),
+            status("proxy_set_header_map_pairs", &[0, pairs[0], pairs[1]]),
+            append(3),
+            append(2),
+            send(0, 4),
+            send(3, 3),
+            set(3),
+            set(2),
+        ];
+        let steps = steps.concat() + &status("proxy_log", &[2, at, 6]);
+        let Run { vm, id, result } = bay.run(&guest.on_request(&[steps]), Stream::plain());
+        result.unwrap();
+        let expected = ["2", "0", "2", "2", "2", "0", "2", "0", "2", "0", "0"];
+        assert_eq!(bay.platform.reports(), expected);
+        assert_eq!(bay.logged(LogLevel::Info), ["abcd (2 bytes left out)"]);
+        assert_eq!(vm.stream(id).unwrap().local[0].details, b"ab");
+    });
+}
+
+#[test]
+fn messages_in_a_second() {
+    on_each(|bay| {
+        let mut limits = VmLimits::default();
+        limits.log_rate = 3;
+        bay.platform.limits.set(limits);
+        let say = "(call $n (i32.const 1)) (call $n (i32.const 2))".to_owned();
+        let guest = Guest::new()
+            .on_request(std::slice::from_ref(&say))
+            .on("proxy_on_request_body", say);
+        let Run { vm, id, .. } = bay.run(&guest, Stream::plain());
+        vm.on_request_body(id, 0, true).unwrap();
+        assert_eq!(bay.platform.reports(), ["1", "2", "1"]);
+        bay.platform.advance(1_000_000_000);
+        vm.on_request_body(id, 0, true).unwrap();
+        vm.on_request_body(id, 0, true).unwrap();
+        assert_eq!(bay.platform.reports(), ["1", "2", "1", "1", "2", "1"]);
+        let warning = "1 log messages were left out: more than 3 came in one second";
+        assert_eq!(bay.logged(LogLevel::Warn), [warning]);
+        // The last ones are told of when the VM goes.
+        drop(vm);
+        assert_eq!(bay.logged(LogLevel::Warn), [warning; 2]);
+    });
+}
+
+#[test]
+fn contexts_that_wait_for_their_end() {
+    on_each(|bay| {
+        let mut limits = VmLimits::default();
+        limits.finishing = 2;
+        bay.platform.limits.set(limits);
+        let guest = Guest::new()
+            .returning("proxy_on_done", "", "(i32.const 0)")
+            .on("proxy_on_delete", "(call $n (local.get $context_id))")
+            .on_request(&[
+                status("proxy_set_effective_context", &[2]),
+                status("proxy_done", &[]),
+            ]);
+        let (vm, root) = bay.started(&guest);
+        let streams = [(); 5].map(|()| vm.create_stream(root, Stream::plain()).unwrap());
+        for stream in &streams[..3] {
+            vm.finish(*stream).unwrap();
+        }
+        // Two wait, and the third had to go.
+        assert_eq!(bay.platform.reports(), ["4"]);
+        assert_eq!(vm.context_count(), 1 + 4);
+        let warning = "a context was deleted before its time: 2 wait for proxy_done already";
+        assert_eq!(bay.logged(LogLevel::Warn), [warning]);
+        // One that is done makes room.
+        vm.on_request_headers(streams[4], 1, true).unwrap();
+        vm.finish(streams[3]).unwrap();
+        assert_eq!(bay.platform.reports(), ["4", "0", "0", "2"]);
+        assert_eq!(vm.context_count(), 1 + 3);
     });
 }

@@ -2,6 +2,7 @@
 
 mod fixture;
 
+mod access_log;
 mod allocator;
 mod bounds;
 mod buffers;

@@ -231,7 +231,7 @@ fn tell(to: &Weak<Inside>, f: impl FnOnce(&Vm<Handle>) -> Result<(), Failure>) -
     let inside = to.upgrade()?;
     let (chain, index) = inside.plugin.get()?;
     let chain = chain.upgrade()?;
-    let filter = &chain.filters[*index];
+    let filter = chain.plugin(*index)?;
     let told = f(&filter.running.vm);
     if told.is_err() {
         filter.failed();

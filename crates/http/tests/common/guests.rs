@@ -102,6 +102,31 @@ const PRELUDE: &str = r#"
       (else
         (i32.store8 (i32.const 8) (i32.add (i32.const 48) (local.get $status)))
         (call $log (i32.const 8) (i32.const 1)))))
+  (func $digit (param $at i32) (param $digit i32)
+    (i32.store8 (local.get $at)
+      (i32.add (local.get $digit)
+        (select (i32.const 87) (i32.const 48) (i32.gt_u (local.get $digit) (i32.const 9))))))
+  ;; Logs the property of this path in hexadecimal behind an x, or the status as a digit.
+  (func $log_property (param $path i32) (param $len i32)
+    (local $status i32) (local $from i32) (local $left i32) (local $to i32)
+    (local.set $status
+      (call $property (local.get $path) (local.get $len) (i32.const 0) (i32.const 4)))
+    (if (local.get $status) (then (call $log_result (local.get $status)) (return)))
+    (local.set $from (i32.load (i32.const 0)))
+    (local.set $left (i32.load (i32.const 4)))
+    (i32.store8 (i32.const 2097152) (i32.const 120))
+    (local.set $to (i32.const 2097153))
+    (block
+      (loop
+        (br_if 1 (i32.eqz (local.get $left)))
+        (call $digit (local.get $to) (i32.shr_u (i32.load8_u (local.get $from)) (i32.const 4)))
+        (call $digit (i32.add (local.get $to) (i32.const 1))
+          (i32.and (i32.load8_u (local.get $from)) (i32.const 15)))
+        (local.set $from (i32.add (local.get $from) (i32.const 1)))
+        (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+        (local.set $to (i32.add (local.get $to) (i32.const 2)))
+        (br 0)))
+    (call $log (i32.const 2097152) (i32.sub (local.get $to) (i32.const 2097152))))
 "#;
 
 impl Wat {

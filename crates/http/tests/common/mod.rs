@@ -119,7 +119,10 @@ impl Proxy {
         plugins: impl IntoIterator<Item = Plugin>,
         options: ChainOptions,
     ) -> Proxy {
-        let chain = FilterChain::new(plugins).with_options(options);
+        Proxy::of(mode, FilterChain::new(plugins).with_options(options))
+    }
+
+    pub fn of(mode: Mode, chain: FilterChain) -> Proxy {
         let log = Log::default();
         let kind = match mode {
             Mode::Local => Kind::Local(chain.start(log.platform()).unwrap()),

@@ -100,7 +100,7 @@ impl Cluster {
     ) -> Result<Response<UpstreamBody>, Failure> {
         let host = self.pick().ok_or(Failure::NoHost)?;
         let request = forward::address(request, None, self.config.http2)?;
-        let (mut response, lease) = host.send(request.map(Upload::Callout)).await?;
+        let (mut response, lease) = host.send(request.map(Upload::Callout), None).await?;
         headers::clean_response(response.headers_mut());
         Ok(response.map(|body| UpstreamBody::new(body, lease, Deadline::new(None, None))))
     }

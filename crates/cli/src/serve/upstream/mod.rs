@@ -19,7 +19,9 @@ mod verify;
 pub(super) use body::UpstreamBody;
 pub(super) use cluster::Cluster;
 pub(super) use clusters::Clusters;
+pub(super) use failure::Failure;
 pub(super) use forward::forward;
+pub(super) use stream::Link;
 pub(super) use tls::Tls;
 
 /// Runs hyper's background work on this worker's thread.
