@@ -45,7 +45,8 @@ pub struct Vm<S: StreamState> {
 }
 
 impl<S: StreamState> Vm<S> {
-    /// Makes a VM and runs the plugin's initialisation (`_initialize` and `main`, or `_start`).
+    /// Makes a VM and runs the plugin's initialisation (`_initialize` and `main`, or `_start`), which may call only the
+    /// host functions that need no context ([`Phase::Any`](enginebay_abi::Phase::Any)); any other is a trap, as on Envoy.
     ///
     /// # Errors
     /// [`FailState::UnableToCloneVm`] when the engine has no room for another instance;
@@ -84,6 +85,7 @@ impl<S: StreamState> Vm<S> {
         } else {
             run(Integration::Start, &[])?;
         }
+        self.state.started();
         Ok(())
     }
 

@@ -303,7 +303,9 @@ impl StreamState for HttpHandle {
         let dir = match stream {
             StreamType::HttpRequest => Dir::Request,
             StreamType::HttpResponse => Dir::Response,
-            StreamType::Downstream | StreamType::Upstream => return Status::Unimplemented,
+            // What Envoy says: there is nothing of that kind that waits.
+            StreamType::Downstream => return Status::Ok,
+            StreamType::Upstream => return Status::Unimplemented,
         };
         if let Some(slot) = self.stream.state().slots.get_mut(self.index) {
             slot.lanes[dir as usize].resumed = true;
@@ -319,7 +321,7 @@ impl StreamState for HttpHandle {
                 self.stream.wake();
                 Status::Ok
             }
-            StreamType::Downstream | StreamType::Upstream => Status::Unimplemented,
+            StreamType::Downstream | StreamType::Upstream => Status::Ok,
         }
     }
 

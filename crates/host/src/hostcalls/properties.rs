@@ -56,9 +56,14 @@ pub(super) fn set_property<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> 
         if path.len().saturating_add(value.len()) > state.limits.property {
             return Err(Status::BadArgument.into());
         }
-        let path = PropertyPath::parse(path).map_err(|_| Status::SerializationFailure)?;
-        let declared = declaration(state, path);
-        let set = state.with_stream(|stream| stream.set_property(path, value, &declared));
+        let set = match PropertyPath::parse(path) {
+            Ok(path) => {
+                let declared = declaration(state, path);
+                state.with_stream(|stream| stream.set_property(path, value, &declared))
+            }
+            // As on Envoy, though nobody can read it.
+            Err(_) => state.with_stream(|_| Status::Ok),
+        };
         finish(set.unwrap_or(Status::NotFound))
     })
 }
