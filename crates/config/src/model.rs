@@ -237,8 +237,8 @@ pub struct Listener {
     pub name: String,
     /// `address`. Port 0 asks the system for a free one.
     pub address: SocketAddr,
-    /// `per_connection_buffer_limit_bytes`: how many bytes of a body a paused filter may hold back. 1 MiB unless
-    /// given, as in Envoy.
+    /// `per_connection_buffer_limit_bytes`: how many bytes of a body or of a TCP connection a paused filter may hold
+    /// back. 1 MiB unless given, as in Envoy.
     pub buffer_limit: u32,
     /// `traffic_direction`.
     pub direction: TrafficDirection,
@@ -246,8 +246,85 @@ pub struct Listener {
     pub metadata: Metadata,
     /// The `name` of the one filter chain. May be empty.
     pub filter_chain_name: String,
-    /// The one `HttpConnectionManager` of the one filter chain.
-    pub http: HttpListener,
+    /// What the one filter chain does.
+    pub kind: ListenerKind,
+}
+
+/// What a listener serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ListenerKind {
+    /// HTTP: the chain is an `HttpConnectionManager`.
+    Http(HttpListener),
+    /// TCP: the chain is any number of plugins, and a `TcpProxy`.
+    Tcp(TcpListener),
+}
+
+impl Listener {
+    /// How it serves HTTP, if it does.
+    #[must_use]
+    pub fn http(&self) -> Option<&HttpListener> {
+        match &self.kind {
+            ListenerKind::Http(http) => Some(http),
+            ListenerKind::Tcp(_) => None,
+        }
+    }
+
+    /// How it serves TCP, if it does.
+    #[must_use]
+    pub fn tcp(&self) -> Option<&TcpListener> {
+        match &self.kind {
+            ListenerKind::Http(_) => None,
+            ListenerKind::Tcp(tcp) => Some(tcp),
+        }
+    }
+
+    /// Its Wasm filters, of either kind, in order.
+    #[must_use]
+    pub fn filters(&self) -> &[WasmFilter] {
+        match &self.kind {
+            ListenerKind::Http(http) => &http.filters,
+            ListenerKind::Tcp(tcp) => &tcp.filters,
+        }
+    }
+
+    /// Its access loggers, in order.
+    #[must_use]
+    pub fn access_loggers(&self) -> &[WasmFilter] {
+        match &self.kind {
+            ListenerKind::Http(http) => &http.access_loggers,
+            ListenerKind::Tcp(tcp) => &tcp.access_loggers,
+        }
+    }
+
+    /// What its statistics begin with.
+    #[must_use]
+    pub fn stat_prefix(&self) -> &str {
+        match &self.kind {
+            ListenerKind::Http(http) => &http.stat_prefix,
+            ListenerKind::Tcp(tcp) => &tcp.stat_prefix,
+        }
+    }
+}
+
+/// How a listener serves TCP (`envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TcpListener {
+    /// `stat_prefix`.
+    pub stat_prefix: String,
+    /// `cluster`: the name of one of [`Bootstrap::clusters`].
+    pub cluster: String,
+    /// `idle_timeout`: how long a connection may stay without a byte in either direction. 1 h unless given; `None` if
+    /// it was given as zero, which is no limit.
+    pub idle_timeout: Option<Duration>,
+    /// `max_connect_attempts`: 1 unless given. Never zero.
+    pub max_connect_attempts: u32,
+    /// The plugins in front of it (`envoy.extensions.filters.network.wasm.v3.Wasm`), in the order in which bytes of
+    /// clients meet them.
+    pub filters: Vec<WasmFilter>,
+    /// The Wasm access loggers of `access_log`, in order.
+    pub access_loggers: Vec<WasmFilter>,
 }
 
 /// How a listener serves HTTP
@@ -281,7 +358,8 @@ pub enum Codec {
     Http2,
 }
 
-/// One Wasm filter of a chain (`envoy.extensions.filters.http.wasm.v3.Wasm`), or an access logger.
+/// One Wasm filter of a chain (`envoy.extensions.filters.http.wasm.v3.Wasm` or
+/// `envoy.extensions.filters.network.wasm.v3.Wasm`), or an access logger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WasmFilter {

@@ -85,7 +85,7 @@ fn metadata_and_places_arrive_in_the_model() {
     assert_eq!(listener.direction, TrafficDirection::Outbound);
     assert_eq!(listener.filter_chain_name, "chain");
     says(&listener.metadata, r#"{"of.listener":{"k":2}}"#);
-    let host = &listener.http.routes.virtual_hosts[0];
+    let host = &listener.http().unwrap().routes.virtual_hosts[0];
     says(&host.metadata, r#"{"of.host":{}}"#);
     says(
         &host.routes[0].metadata,

@@ -71,7 +71,7 @@ mod tests {
         assert_eq!(get("c"), None);
         let mut out = Vec::new();
         assert!(map.write_property(None, &mut out));
-        let read: Vec<_> = pairs::decode(&out).unwrap().into_iter().collect();
+        let read: Vec<_> = pairs::decode(&out).unwrap().collect();
         let expected = [(&b"a"[..], &b"1,3"[..]), (b"b", b"2"), (b":authority", b"x")];
         assert_eq!(read, expected);
     }

@@ -13,7 +13,10 @@ use crate::contexts::{Contexts, Kind};
 use crate::hostcalls::{self, HostCall};
 use crate::log_budget::{LogBudget, Verdict};
 use crate::shared::{Inbox, VmMetrics, VmShared};
-use crate::{Body, CalloutId, Callouts, HeaderMap, LogRecord, Platform, Program, StreamState, VmLimits};
+use crate::{
+    Body, CalloutId, Callouts, ForeignData, ForeignFunctions, HeaderMap, LogRecord, Platform, Program,
+    StreamState, VmLimits,
+};
 
 /// How a VM is configured (`envoy.extensions.wasm.v3.VmConfig`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,6 +78,11 @@ pub(crate) struct VmState<S: StreamState> {
     /// What the current callback tells of a callout.
     pub(crate) received: RefCell<Received>,
     pub(crate) grpc_status: RefCell<GrpcStatus>,
+    pub(crate) foreign_functions: ForeignFunctions,
+    /// What foreign functions keep. Borrowed while one runs, which is never while the guest does.
+    pub(crate) foreign_data: RefCell<ForeignData>,
+    /// What `proxy_on_foreign_function` can read while it runs.
+    pub(crate) arguments: RefCell<Option<Rc<[u8]>>>,
     /// Contexts that `proxy_done` ended during this callback.
     pub(crate) done: RefCell<Vec<u32>>,
 }
@@ -98,6 +106,9 @@ impl<S: StreamState> VmState<S> {
             pending: RefCell::new(Pending::new(ids_of_thread)),
             received: RefCell::default(),
             grpc_status: RefCell::default(),
+            foreign_functions: platform.foreign_functions(),
+            foreign_data: RefCell::default(),
+            arguments: RefCell::default(),
             program,
             config,
             platform,
@@ -242,13 +253,18 @@ impl<S: StreamState> VmState<S> {
         });
     }
 
-    /// The configuration in one of the two configuration buffers.
+    /// What is in one of the buffers that the host fills itself: the two configurations, and the arguments of
+    /// `proxy_on_foreign_function`.
     pub(crate) fn configuration(&self, buffer: BufferType) -> Option<Configuration> {
         match buffer {
             BufferType::VmConfiguration => Some(Configuration::Vm(self.config.clone())),
             BufferType::PluginConfiguration => {
                 let plugin = self.contexts.borrow().plugin_of(self.context())?.clone();
                 Some(Configuration::Plugin(plugin))
+            }
+            BufferType::ForeignFunctionArguments => {
+                let arguments = self.arguments.borrow().clone();
+                arguments.map(Configuration::Arguments)
             }
             _ => None,
         }
@@ -306,10 +322,11 @@ impl<S: StreamState> Drop for VmState<S> {
     }
 }
 
-/// A configuration that stays alive while the guest's allocator runs.
+/// A buffer's bytes that stay alive while the guest's allocator runs.
 pub(crate) enum Configuration {
     Vm(Arc<VmConfig>),
     Plugin(Rc<PluginConfig>),
+    Arguments(Rc<[u8]>),
 }
 
 impl Configuration {
@@ -317,6 +334,7 @@ impl Configuration {
         match self {
             Configuration::Vm(config) => &config.configuration,
             Configuration::Plugin(config) => &config.configuration,
+            Configuration::Arguments(arguments) => arguments,
         }
     }
 }

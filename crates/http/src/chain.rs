@@ -12,7 +12,8 @@ use tokio::sync::Notify;
 
 use crate::background::{ChainPlatform, Timer};
 use crate::callouts::{PluginCallouts, Spawner};
-use crate::state::{Dir, Handle, Stream};
+use crate::handle::{Handle, Wake};
+use crate::state::Dir;
 use crate::{ChainOptions, LocalLayer, LocalService, Upstreams};
 
 /// An ordered list of plugins with their options. Cheap to clone, shared by all threads.
@@ -260,7 +261,7 @@ pub(crate) struct Filter {
     pub(crate) timer: Rc<Timer>,
     callouts: PluginCallouts,
     /// Streams that wait for this plugin, to be told when its VM fails.
-    waiting: RefCell<HashMap<u32, Weak<Stream>>>,
+    waiting: RefCell<HashMap<u32, Weak<dyn Wake>>>,
 }
 
 impl Filter {
@@ -305,7 +306,7 @@ impl Filter {
         }
     }
 
-    pub(crate) fn wait(&self, context: u32, stream: Weak<Stream>) {
+    pub(crate) fn wait(&self, context: u32, stream: Weak<dyn Wake>) {
         self.waiting.borrow_mut().insert(context, stream);
     }
 

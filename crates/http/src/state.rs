@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use crate::chain::Inner;
 use crate::fields::Trailers;
+use crate::handle::Wake;
 use crate::message::{RequestHead, ResponseHead};
 use crate::properties::{Facts, FilterState};
 use crate::reply::Reply;
@@ -36,17 +37,22 @@ impl Stream {
         self.0.borrow_mut()
     }
 
-    /// Bytes that wait at this plugin.
-    pub(crate) fn buffered(&self, index: usize) -> usize {
-        let state = self.state();
-        let slot = state.slots.get(index);
-        slot.map_or(0, |slot| slot.lanes.iter().map(|lane| lane.buffer.len()).sum())
-    }
-
     /// Wakes whoever drives the stream.
     pub(crate) fn wake(&self) {
         let wakers = std::mem::take(&mut self.state().wakers);
         wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+}
+
+impl Wake for Stream {
+    fn wake(&self) {
+        Stream::wake(self);
+    }
+
+    fn buffered(&self, index: usize) -> usize {
+        let state = self.state();
+        let slot = state.slots.get(index);
+        slot.map_or(0, |slot| slot.lanes.iter().map(|lane| lane.buffer.len()).sum())
     }
 }
 
@@ -222,27 +228,31 @@ pub(crate) struct Open {
     pub(crate) trailers: bool,
 }
 
-/// A plugin's view of a stream.
-pub(crate) struct Handle {
+/// A plugin's view of an HTTP stream.
+pub(crate) struct HttpHandle {
     stream: Rc<Stream>,
     index: usize,
 }
 
-impl Handle {
+impl HttpHandle {
     /// The place of an access logger, which has no part of its own in the stream.
     const LOGGER: usize = usize::MAX;
 
     pub(crate) fn new(stream: Rc<Stream>, index: usize) -> Self {
-        Handle { stream, index }
+        HttpHandle { stream, index }
     }
 
     /// An access logger's view of a stream that is over.
     pub(crate) fn of_logger(stream: Rc<Stream>) -> Self {
-        Handle::new(stream, Self::LOGGER)
+        HttpHandle::new(stream, Self::LOGGER)
     }
 }
 
-impl StreamState for Handle {
+#[expect(
+    refining_impl_trait,
+    reason = "the buffers of all kinds of stream have one type"
+)]
+impl StreamState for HttpHandle {
     #[inline]
     fn headers(&mut self, map: MapType) -> Option<impl DerefMut<Target = HeaderMap>> {
         let index = self.index;
@@ -267,7 +277,7 @@ impl StreamState for Handle {
         .ok()
     }
 
-    fn buffer(&mut self, buffer: BufferType) -> Option<impl DerefMut<Target = Body>> {
+    fn buffer(&mut self, buffer: BufferType) -> Option<RefMut<'_, Body>> {
         let dir = match buffer {
             BufferType::HttpRequestBody => Dir::Request,
             BufferType::HttpResponseBody => Dir::Response,

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use enginebay::abi::{LogLevel, PropertyPath};
-use enginebay::{LogRecord, Platform, StdPlatform};
+use enginebay::{ForeignFunctions, LogRecord, Platform, StdPlatform};
 
 use super::properties::GivenProperties;
 
@@ -88,5 +88,9 @@ impl Platform for Recorder {
     /// For root contexts; streams have looked there already.
     fn property(&self, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {
         path.parts().next() == Some(b"node") && self.properties.get(path, out)
+    }
+
+    fn foreign_functions(&self) -> ForeignFunctions {
+        StdPlatform.foreign_functions()
     }
 }

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use enginebay_http::{ConnectionInfo, ConnectionState, LocalService, ResponseDetails};
+use enginebay_http::{ConnectionInfo, LocalService, ResponseDetails};
 use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, SERVER};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
@@ -37,15 +37,10 @@ impl Gate {
         id: u64,
     ) -> Self {
         // Only plugins look at it.
-        let info = connection.here.has_plugins().then(|| {
-            let mut info = ConnectionInfo::default();
-            info.peer = Some(peer);
-            info.local = local;
-            info.id = Some(id);
-            info.state = Some(ConnectionState::default());
-            info.attributes = Some(connection.here.attributes());
-            info
-        });
+        let info = connection
+            .here
+            .has_plugins()
+            .then(|| connection.here.connection_info(peer, local, id));
         Gate {
             service: connection.here.service(),
             connection,

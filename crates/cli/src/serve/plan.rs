@@ -4,7 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use enginebay::config::model::{Bootstrap, Cluster, Listener, Roots, WasmFilter};
+use enginebay::config::model::{Bootstrap, Cluster, Listener, Roots, RouteTable, WasmFilter};
 use enginebay::config::{Process, load_bootstrap};
 use enginebay::{EngineOptions, Engines, FailState, Failure, Plugin};
 use enginebay_http::{ChainOptions, FilterChain, Upstreams};
@@ -29,6 +29,7 @@ pub(super) struct ClusterPlan {
 
 pub(super) struct ListenerPlan {
     pub(super) listener: Listener,
+    /// None for TCP.
     pub(super) routes: Routes,
     pub(super) chain: FilterChain,
 }
@@ -80,11 +81,13 @@ impl Plan {
                 stats.vm_dropped(at, number);
                 proved.push(plugin);
             }
-            let loggers = proved.split_off(listener.http.filters.len());
+            let loggers = proved.split_off(listener.filters().len());
             let mut options = ChainOptions::default();
             options.body_buffer = usize::try_from(listener.buffer_limit).unwrap_or(usize::MAX);
+            let no_routes = RouteTable::default();
+            let routes = listener.http().map_or(&no_routes, |http| &http.routes);
             listeners.push(ListenerPlan {
-                routes: Routes::new(&listener.http.routes, &clusters),
+                routes: Routes::new(routes, &clusters),
                 chain: FilterChain::new(proved)
                     .with_access_loggers(loggers)
                     .with_options(options),
@@ -120,7 +123,7 @@ fn tls(cluster: &Cluster) -> Result<Option<Arc<Tls>>, String> {
 
 /// The plugins of a listener: its filters, then its access loggers. Everything that counts them has them in this order.
 pub(super) fn plugins(listener: &Listener) -> impl Iterator<Item = &WasmFilter> {
-    listener.http.filters.iter().chain(&listener.http.access_loggers)
+    listener.filters().iter().chain(listener.access_loggers())
 }
 
 fn prove(

@@ -240,7 +240,10 @@ static_resources:
 
     fn routes(route_config: &str) -> Routes {
         let bootstrap = bootstrap(route_config);
-        Routes::new(&bootstrap.listeners[0].http.routes, &bootstrap.clusters)
+        Routes::new(
+            &bootstrap.listeners[0].http().unwrap().routes,
+            &bootstrap.clusters,
+        )
     }
 
     fn status(routes: &Routes, authority: &str, path: &str) -> Option<u16> {

@@ -19,5 +19,6 @@ mod runtimes;
 mod server;
 mod starting;
 mod stopping;
+mod tcp;
 mod tls;
 mod upstream;

@@ -3,6 +3,7 @@
 mod clusters;
 mod http;
 mod metadata;
+mod network;
 mod plugin;
 mod routes;
 mod server;

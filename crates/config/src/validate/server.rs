@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashSet};
 use prost::Message;
 use prost_types::Any;
 
-use super::{Check, REQUIRED, metadata};
-use crate::descriptors::{self, HTTP_CONNECTION_MANAGER, type_name};
+use super::{Check, metadata};
+use crate::descriptors::{self, type_name};
 use crate::model::{Bootstrap, Listener, TrafficDirection};
 use crate::path;
 use crate::proto::envoy::config::bootstrap::v3 as bootstrap;
@@ -79,21 +79,7 @@ impl Check<'_> {
             return None;
         };
         let filters_path = path::field(&path::index(&chains_path, 0), "filters");
-        let [filter] = chain.filters.as_slice() else {
-            let count = chain.filters.len();
-            let problem = format!("exactly one filter is supported, an HttpConnectionManager; found {count}");
-            self.problem(filters_path, problem);
-            return None;
-        };
-        let filter_path = path::index(&filters_path, 0);
-        self.required(&filter.name, &filter_path, "name");
-        let config_path = path::field(&filter_path, "typed_config");
-        let Some(listener::filter::ConfigType::TypedConfig(any)) = &filter.config_type else {
-            self.problem(config_path, REQUIRED);
-            return None;
-        };
-        let manager = self.unpack(any, &[HTTP_CONNECTION_MANAGER], &config_path)?;
-        let http = self.http(&manager, clusters, &config_path)?;
+        let kind = self.listener_kind(&chain.filters, clusters, &filters_path)?;
         let buffer_limit = message.per_connection_buffer_limit_bytes.unwrap_or(BUFFER_LIMIT);
         Some(Listener {
             name: message.name.clone(),
@@ -106,7 +92,7 @@ impl Check<'_> {
             },
             metadata: metadata::metadata(message.metadata.as_ref()),
             filter_chain_name: chain.name.clone(),
-            http,
+            kind,
         })
     }
 

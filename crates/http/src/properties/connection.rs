@@ -18,7 +18,7 @@ pub(crate) fn get(info: &ConnectionInfo, path: PropertyPath<'_>, out: &mut Vec<u
     }
 }
 
-fn address(address: SocketAddr, field: &[u8], out: &mut Vec<u8>) -> Option<()> {
+pub(crate) fn address(address: SocketAddr, field: &[u8], out: &mut Vec<u8>) -> Option<()> {
     match field {
         b"address" => put(out, address.to_string().as_bytes()),
         b"port" => put_value(out, i64::from(address.port())),

@@ -3,7 +3,7 @@
 //! [`enginebay::abi::attributes`] has the table. In order: what the chain knows by itself, what the embedder says
 //! ([`Attributes`](crate::Attributes)), what Envoy has where nobody says anything, and what plugins set.
 
-mod connection;
+pub(crate) mod connection;
 mod filter_state;
 mod request;
 mod response;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use enginebay::abi::{LogLevel, PropertyPath, Status};
+use enginebay::abi::{LogLevel, PropertyPath};
 use enginebay::host::{Shared, VmLimits};
-use enginebay::{LogRecord, Platform, StdPlatform};
+use enginebay::{ForeignFunctions, LogRecord, Platform, StdPlatform};
 
 use super::Facts;
 
@@ -52,8 +52,8 @@ impl Platform for ServerPlatform {
         self.std.limits()
     }
 
-    fn foreign_function(&self, name: &[u8], arguments: &[u8], results: &mut Vec<u8>) -> Option<Status> {
-        self.std.foreign_function(name, arguments, results)
+    fn foreign_functions(&self) -> ForeignFunctions {
+        self.std.foreign_functions()
     }
 
     fn property(&self, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {

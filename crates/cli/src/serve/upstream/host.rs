@@ -98,13 +98,14 @@ impl Host {
         self.address == found.address && self.endpoint == found.endpoint && self.name == found.name
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// Which endpoint of the configuration it is of.
     pub(super) fn endpoint(&self) -> usize {
         self.endpoint
+    }
+
+    /// Its address.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Whether requests to it go in HTTP/2.
