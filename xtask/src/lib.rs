@@ -3,6 +3,7 @@
 //! A new task is a module with `Args` (a [`clap::Args`]) and `run`, and a variant in `main.rs`.
 #![forbid(unsafe_code)]
 
+pub mod abi;
 pub mod bench;
 pub mod features;
 pub mod guests;

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{bench, features, guests, needs, test};
+use xtask::{abi, bench, features, guests, needs, test};
 
 /// Tasks of this project.
 #[derive(Debug, Parser)]
@@ -16,6 +16,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    Abi(abi::Args),
     Bench(bench::Args),
     Features(features::Args),
     Guests(guests::Args),
@@ -25,6 +26,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
+        Task::Abi(args) => abi::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Features(args) => features::run(&args),
         Task::Guests(args) => guests::run(&args),

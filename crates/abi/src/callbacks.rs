@@ -248,6 +248,78 @@ exports! {
     }
 }
 
+/// Who calls a callback, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Called {
+    /// The part of enginebay that calls it; `None` where no part does.
+    pub by: Option<&'static str>,
+    /// The moment.
+    pub when: &'static str,
+}
+
+impl Callback {
+    /// Who calls it, and when.
+    pub const fn called(self) -> Called {
+        let (by, when) = match self {
+            Callback::ProxyOnContextCreate => ("host", "before anything else of a plugin or a stream"),
+            Callback::ProxyOnVmStart => ("host", "when a plugin starts, before its configuration"),
+            Callback::ProxyValidateConfiguration => ("", "never: for hosts that validate without running"),
+            Callback::ProxyOnConfigure => ("host", "when a plugin starts"),
+            Callback::ProxyOnTick => ("filter chain", "every period that the plugin has set"),
+            Callback::ProxyOnQueueReady => (
+                "filter chain",
+                "once for each item of a queue that the plugin registered last",
+            ),
+            Callback::ProxyOnForeignFunction => ("", "never: no foreign function of the host calls back"),
+            Callback::ProxyOnNewConnection => ("", "when a client connects"),
+            Callback::ProxyOnDownstreamData => ("", "for bytes from the client"),
+            Callback::ProxyOnUpstreamData => ("", "for bytes from the server"),
+            Callback::ProxyOnDownstreamConnectionClose => ("", "when the client's side is closed"),
+            Callback::ProxyOnUpstreamConnectionClose => ("", "when the server's side is closed"),
+            Callback::ProxyOnRequestHeaders => ("filter chain", "for the head of a request"),
+            Callback::ProxyOnRequestBody => {
+                ("filter chain", "for each part of the body, also while it is held")
+            }
+            Callback::ProxyOnRequestTrailers => {
+                ("filter chain", "for the trailers of a request, if there are any")
+            }
+            Callback::ProxyOnRequestMetadata => ("", "never: HTTP/2 metadata is not passed on"),
+            Callback::ProxyOnResponseHeaders => (
+                "filter chain",
+                "for the head of a response, also of one that a plugin sends to a request",
+            ),
+            Callback::ProxyOnResponseBody => {
+                ("filter chain", "for each part of the body, also while it is held")
+            }
+            Callback::ProxyOnResponseTrailers => {
+                ("filter chain", "for the trailers of a response, if there are any")
+            }
+            Callback::ProxyOnResponseMetadata => ("", "never: HTTP/2 metadata is not passed on"),
+            Callback::ProxyOnHttpCallResponse => (
+                "filter chain",
+                "for the response to `proxy_http_call`, or its failure",
+            ),
+            Callback::ProxyOnGrpcReceiveInitialMetadata => ("filter chain", "for the head of a response"),
+            Callback::ProxyOnGrpcReceive => ("filter chain", "for each message"),
+            Callback::ProxyOnGrpcReceiveTrailingMetadata => {
+                ("filter chain", "for the trailers of a response")
+            }
+            Callback::ProxyOnGrpcClose => ("filter chain", "when a call or stream is over"),
+            Callback::ProxyOnDone => (
+                "filter chain",
+                "when a stream is over, or a plugin is no longer needed",
+            ),
+            Callback::ProxyOnLog => ("filter chain", "when a stream is over, before `proxy_on_done`"),
+            Callback::ProxyOnDelete => ("host", "when a context goes"),
+        };
+        let by = match by.is_empty() {
+            true => None,
+            false => Some(by),
+        };
+        Called { by, when }
+    }
+}
+
 exports! {
     /// An export that starts a module or allocates in it (sections "Integration" and
     /// "Memory management"). These are no capabilities: a host never denies them.

@@ -9,10 +9,12 @@
 //! | [`enums`], [`filter`], [`wasi`] | every number of the ABI under its name |
 //! | [`param`] | parameter kinds, from which both the wasm and the native types follow |
 //! | [`functions`] | the table of host functions: Proxy-Wasm, WASI preview 1, Emscripten |
+//! | [`answers`] | who answers each of them, and what a guest can get back |
 //! | [`callbacks`] | the table of exports a host calls, with their shape in each version |
 //! | [`pairs`] | the codec for header maps |
 //! | [`property`] | the codec for property paths |
 //! | [`values`] | how property values are written |
+//! | [`attributes`] | Envoy's attributes and their types |
 //! | [`grpc_service`] | where a gRPC callout goes |
 //!
 //! The tables follow the Proxy-Wasm specification for names and contracts. Where Envoy links
@@ -36,6 +38,8 @@
 #[macro_use]
 mod macros;
 
+pub mod answers;
+pub mod attributes;
 pub mod callbacks;
 pub mod enums;
 pub mod filter;
@@ -51,7 +55,9 @@ pub mod wasi;
 #[cfg(test)]
 mod table_tests;
 
-pub use callbacks::{Callback, Integration, Shape};
+pub use answers::{Answer, AnsweredBy, Results};
+pub use attributes::{AttributeType, attribute_type};
+pub use callbacks::{Callback, Called, Integration, Shape};
 pub use enums::{
     BufferType, GrpcStatus, LogLevel, MapType, MetricType, PeerType, Status, StreamType, UnknownValue,
 };

@@ -60,6 +60,22 @@ impl<'a> PropertyPath<'a> {
         self.joined
     }
 
+    /// The part of a path that has one.
+    pub fn as_single(self) -> Option<&'a [u8]> {
+        match self.split_first() {
+            (part, None) => Some(part),
+            (_, Some(_)) => None,
+        }
+    }
+
+    /// The path without `xds` in front: attributes that Envoy moved below that name are still asked for without it.
+    pub fn without_xds(self) -> PropertyPath<'a> {
+        match self.split_first() {
+            (b"xds", Some(rest)) => rest,
+            _ => self,
+        }
+    }
+
     /// Whether the path has exactly these parts.
     pub fn is(&self, parts: &[&str]) -> bool {
         self.parts().eq(parts.iter().map(|part| part.as_bytes()))
@@ -183,6 +199,14 @@ mod tests {
         assert!(!rest.is(&["b"]));
         let (_, rest) = rest.split_first();
         assert_eq!(rest.unwrap().split_first(), (&b"c"[..], None));
+    }
+
+    #[test]
+    fn xds_can_be_left_out() {
+        let without = |path: &'static [u8]| PropertyPath::parse(path).unwrap().without_xds();
+        assert!(without(b"xds\0node\0id").is(&["node", "id"]));
+        assert!(without(b"node\0id").is(&["node", "id"]));
+        assert!(without(b"xds").is(&["xds"]));
     }
 
     #[test]

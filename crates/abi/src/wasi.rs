@@ -19,7 +19,7 @@ wire_enum! {
         Again = 6, "AGAIN";
         /// The connection is already being made.
         Already = 7, "ALREADY";
-        /// Not an open descriptor. What a host says for any descriptor but standard output and error.
+        /// Not an open descriptor. What a host says of any descriptor but standard output and error.
         Badf = 8, "BADF";
         /// Bad message.
         Badmsg = 9, "BADMSG";
@@ -107,11 +107,11 @@ wire_enum! {
         Noprotoopt = 50, "NOPROTOOPT";
         /// No space left.
         Nospc = 51, "NOSPC";
-        /// The function is not supported. What a host says for files, sockets and polling.
+        /// The function is not there. What a host says to reading.
         Nosys = 52, "NOSYS";
         /// The socket is not connected.
         Notconn = 53, "NOTCONN";
-        /// Not a directory.
+        /// Not a directory. What a host says to `fd_readdir`.
         Notdir = 54, "NOTDIR";
         /// The directory is not empty.
         Notempty = 55, "NOTEMPTY";
@@ -119,7 +119,7 @@ wire_enum! {
         Notrecoverable = 56, "NOTRECOVERABLE";
         /// Not a socket.
         Notsock = 57, "NOTSOCK";
-        /// Not supported; also an unknown clock.
+        /// Not supported. What a host says of files by path, sockets and unknown clocks.
         Notsup = 58, "NOTSUP";
         /// Not a terminal, or an inappropriate control operation.
         Notty = 59, "NOTTY";

@@ -14,6 +14,8 @@ pub(crate) const HTTP_CONNECTION_MANAGER: &str =
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 pub(crate) const HTTP_PROTOCOL_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 pub(crate) const ROUTER: &str = "envoy.extensions.filters.http.router.v3.Router";
+pub(crate) const NETWORK_WASM: &str = "envoy.extensions.filters.network.wasm.v3.Wasm";
+pub(crate) const TCP_PROXY: &str = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
 pub(crate) const RAW_BUFFER: &str = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer";
 pub(crate) const UPSTREAM_TLS: &str = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
 pub(crate) const WASM_ACCESS_LOG: &str = "envoy.extensions.access_loggers.wasm.v3.WasmAccessLog";
@@ -23,7 +25,7 @@ pub(crate) const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
 const EXTENSIONS: [(&str, &[&str]); 5] = [
     (
         "envoy.config.listener.v3.Filter.typed_config",
-        &[HTTP_CONNECTION_MANAGER],
+        &[HTTP_CONNECTION_MANAGER, TCP_PROXY, NETWORK_WASM],
     ),
     (
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter.typed_config",

@@ -183,6 +183,50 @@ pub struct Node {
     pub cluster: String,
     /// `metadata`, as compact JSON; empty if not given.
     pub metadata_json: String,
+    /// `locality`: where it runs.
+    pub locality: Locality,
+    /// `user_agent_name`. May be empty.
+    pub user_agent_name: String,
+    /// `user_agent_version`. May be empty.
+    pub user_agent_version: String,
+    /// The whole message, as its serialised bytes.
+    pub message: Vec<u8>,
+}
+
+/// Where something runs (`envoy.config.core.v3.Locality`). All parts may be empty.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[non_exhaustive]
+pub struct Locality {
+    /// `region`.
+    pub region: String,
+    /// `zone`.
+    pub zone: String,
+    /// `sub_zone`.
+    pub sub_zone: String,
+    /// The whole message, as its serialised bytes.
+    pub message: Vec<u8>,
+}
+
+/// What plugins may know of something in the configuration (`envoy.config.core.v3.Metadata`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[non_exhaustive]
+pub struct Metadata {
+    /// `filter_metadata`, as compact JSON; empty if not given.
+    pub filter_metadata_json: String,
+    /// The whole message, as its serialised bytes.
+    pub message: Vec<u8>,
+}
+
+/// Which way traffic goes, as seen from this server (`envoy.config.core.v3.TrafficDirection`). The numbers are Envoy's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TrafficDirection {
+    /// `UNSPECIFIED`.
+    #[default]
+    Unspecified = 0,
+    /// `INBOUND`.
+    Inbound = 1,
+    /// `OUTBOUND`.
+    Outbound = 2,
 }
 
 /// A listening socket and what it serves (`envoy.config.listener.v3.Listener`).
@@ -193,11 +237,94 @@ pub struct Listener {
     pub name: String,
     /// `address`. Port 0 asks the system for a free one.
     pub address: SocketAddr,
-    /// `per_connection_buffer_limit_bytes`: how many bytes of a body a paused filter may hold back. 1 MiB unless
-    /// given, as in Envoy.
+    /// `per_connection_buffer_limit_bytes`: how many bytes of a body or of a TCP connection a paused filter may hold
+    /// back. 1 MiB unless given, as in Envoy.
     pub buffer_limit: u32,
-    /// The one `HttpConnectionManager` of the one filter chain.
-    pub http: HttpListener,
+    /// `traffic_direction`.
+    pub direction: TrafficDirection,
+    /// `metadata`.
+    pub metadata: Metadata,
+    /// The `name` of the one filter chain. May be empty.
+    pub filter_chain_name: String,
+    /// What the one filter chain does.
+    pub kind: ListenerKind,
+}
+
+/// What a listener serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ListenerKind {
+    /// HTTP: the chain is an `HttpConnectionManager`.
+    Http(HttpListener),
+    /// TCP: the chain is any number of plugins, and a `TcpProxy`.
+    Tcp(TcpListener),
+}
+
+impl Listener {
+    /// How it serves HTTP, if it does.
+    #[must_use]
+    pub fn http(&self) -> Option<&HttpListener> {
+        match &self.kind {
+            ListenerKind::Http(http) => Some(http),
+            ListenerKind::Tcp(_) => None,
+        }
+    }
+
+    /// How it serves TCP, if it does.
+    #[must_use]
+    pub fn tcp(&self) -> Option<&TcpListener> {
+        match &self.kind {
+            ListenerKind::Http(_) => None,
+            ListenerKind::Tcp(tcp) => Some(tcp),
+        }
+    }
+
+    /// Its Wasm filters, of either kind, in order.
+    #[must_use]
+    pub fn filters(&self) -> &[WasmFilter] {
+        match &self.kind {
+            ListenerKind::Http(http) => &http.filters,
+            ListenerKind::Tcp(tcp) => &tcp.filters,
+        }
+    }
+
+    /// Its access loggers, in order.
+    #[must_use]
+    pub fn access_loggers(&self) -> &[WasmFilter] {
+        match &self.kind {
+            ListenerKind::Http(http) => &http.access_loggers,
+            ListenerKind::Tcp(tcp) => &tcp.access_loggers,
+        }
+    }
+
+    /// What its statistics begin with.
+    #[must_use]
+    pub fn stat_prefix(&self) -> &str {
+        match &self.kind {
+            ListenerKind::Http(http) => &http.stat_prefix,
+            ListenerKind::Tcp(tcp) => &tcp.stat_prefix,
+        }
+    }
+}
+
+/// How a listener serves TCP (`envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TcpListener {
+    /// `stat_prefix`.
+    pub stat_prefix: String,
+    /// `cluster`: the name of one of [`Bootstrap::clusters`].
+    pub cluster: String,
+    /// `idle_timeout`: how long a connection may stay without a byte in either direction. 1 h unless given; `None` if
+    /// it was given as zero, which is no limit.
+    pub idle_timeout: Option<Duration>,
+    /// `max_connect_attempts`: 1 unless given. Never zero.
+    pub max_connect_attempts: u32,
+    /// The plugins in front of it (`envoy.extensions.filters.network.wasm.v3.Wasm`), in the order in which bytes of
+    /// clients meet them.
+    pub filters: Vec<WasmFilter>,
+    /// The Wasm access loggers of `access_log`, in order.
+    pub access_loggers: Vec<WasmFilter>,
 }
 
 /// How a listener serves HTTP
@@ -231,7 +358,8 @@ pub enum Codec {
     Http2,
 }
 
-/// One Wasm filter of a chain (`envoy.extensions.filters.http.wasm.v3.Wasm`), or an access logger.
+/// One Wasm filter of a chain (`envoy.extensions.filters.http.wasm.v3.Wasm` or
+/// `envoy.extensions.filters.network.wasm.v3.Wasm`), or an access logger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WasmFilter {
@@ -266,6 +394,8 @@ pub struct VirtualHost {
     pub domains: Vec<String>,
     /// `routes`; the first that matches counts.
     pub routes: Vec<Route>,
+    /// `metadata`.
+    pub metadata: Metadata,
 }
 
 /// One route (`envoy.config.route.v3.Route`).
@@ -278,6 +408,8 @@ pub struct Route {
     pub matches: RouteMatch,
     /// What to do with them.
     pub action: RouteAction,
+    /// `metadata`.
+    pub metadata: Metadata,
 }
 
 /// Which requests a route is for (`envoy.config.route.v3.RouteMatch`).
@@ -338,6 +470,8 @@ pub struct DirectResponse {
 pub struct Cluster {
     /// `name`. Never empty.
     pub name: String,
+    /// `metadata`.
+    pub metadata: Metadata,
     /// `type`.
     pub kind: ClusterKind,
     /// `dns_lookup_family`: which addresses of a name are used.
@@ -390,6 +524,12 @@ pub enum DnsFamily {
 pub struct Endpoint {
     /// A host name, or an IP address without brackets.
     pub host: String,
+    /// `LbEndpoint.metadata`.
+    pub metadata: Metadata,
+    /// `LocalityLbEndpoints.locality`: where it is.
+    pub locality: Locality,
+    /// `LocalityLbEndpoints.metadata`.
+    pub locality_metadata: Metadata,
     /// 1 to 65535.
     pub port: u16,
     /// `hostname`. Empty if not given.

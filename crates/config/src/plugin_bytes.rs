@@ -1,5 +1,7 @@
 //! The bytes a plugin reads as its configuration.
 
+use std::collections::BTreeMap;
+
 use prost::Message as _;
 use prost_types::value::Kind;
 use prost_types::{Any, Struct, Value};
@@ -22,6 +24,15 @@ pub(crate) fn of(any: &Any) -> Result<Vec<u8>, String> {
 /// A `Struct` as compact JSON, its keys sorted.
 pub(crate) fn json(fields: &Struct) -> String {
     object(fields).to_string()
+}
+
+/// Several `Struct`s by name, as one.
+pub(crate) fn json_of_all(structs: &BTreeMap<String, Struct>) -> String {
+    let all: serde_json::Value = structs
+        .iter()
+        .map(|(name, fields)| (name.clone(), object(fields)))
+        .collect();
+    all.to_string()
 }
 
 fn object(fields: &Struct) -> serde_json::Value {

@@ -83,7 +83,7 @@ fn without_port(authority: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{DirectResponse, RouteAction};
+    use crate::model::{DirectResponse, Metadata, RouteAction};
 
     fn route(name: &str, path: PathMatch, case_sensitive: bool) -> Route {
         let action = RouteAction::DirectResponse(DirectResponse {
@@ -94,6 +94,7 @@ mod tests {
             name: name.to_owned(),
             matches: RouteMatch { path, case_sensitive },
             action,
+            metadata: Metadata::default(),
         }
     }
 
@@ -102,6 +103,7 @@ mod tests {
             name: domains[0].to_owned(),
             domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
             routes: vec![route(domains[0], PathMatch::Prefix("/".to_owned()), true)],
+            metadata: Metadata::default(),
         };
         RouteTable {
             name: String::new(),

@@ -25,9 +25,9 @@ fn everything_arrives_in_the_model() {
     assert_eq!(listener.name, "web");
     assert_eq!(listener.address, "0.0.0.0:8080".parse().unwrap());
     assert_eq!(listener.buffer_limit, 65536);
-    assert_eq!(listener.http.stat_prefix, "web");
-    assert_eq!(listener.http.codec, Codec::Auto);
-    assert_eq!(listener.http.server_name.as_deref(), Some("edge"));
+    assert_eq!(listener.http().unwrap().stat_prefix, "web");
+    assert_eq!(listener.http().unwrap().codec, Codec::Auto);
+    assert_eq!(listener.http().unwrap().server_name.as_deref(), Some("edge"));
 
     let [backend, grpc] = bootstrap.clusters.as_slice() else {
         panic!("{:?}", bootstrap.clusters)
@@ -123,7 +123,7 @@ fn tls_without_anything_said() {
 #[test]
 fn routes_arrive_in_the_model() {
     let bootstrap = load_bootstrap(BOOTSTRAP, "envoy.yaml", &Fixed).unwrap();
-    let routes = &bootstrap.listeners[0].http.routes;
+    let routes = &bootstrap.listeners[0].http().unwrap().routes;
     assert_eq!(routes.name, "local");
     assert_eq!(
         routes.virtual_hosts[0].domains,
@@ -159,7 +159,7 @@ fn routes_arrive_in_the_model() {
 #[test]
 fn plugins_arrive_in_the_model() {
     let bootstrap = load_bootstrap(BOOTSTRAP, "envoy.yaml", &Fixed).unwrap();
-    let [first, second] = bootstrap.listeners[0].http.filters.as_slice() else {
+    let [first, second] = bootstrap.listeners[0].http().unwrap().filters.as_slice() else {
         panic!()
     };
     assert_eq!(first.name, "envoy.filters.http.wasm");
@@ -218,7 +218,7 @@ fn plugins_arrive_in_the_model() {
 #[test]
 fn access_loggers_arrive_in_the_model() {
     let bootstrap = load_bootstrap(BOOTSTRAP, "envoy.yaml", &Fixed).unwrap();
-    let [logger] = bootstrap.listeners[0].http.access_loggers.as_slice() else {
+    let [logger] = bootstrap.listeners[0].access_loggers() else {
         panic!("the one that a plugin writes")
     };
     assert_eq!(logger.name, "envoy.access_loggers.wasm");
@@ -248,7 +248,7 @@ fn both_name_styles_and_both_forms_say_the_same() {
     assert_eq!(model, load_bootstrap(MINIMAL, "minimal.yaml", &Fixed).unwrap());
     assert_eq!(model.admin, None);
     assert_eq!(model.listeners[0].buffer_limit, 1 << 20);
-    assert_eq!(model.listeners[0].http.server_name, None);
+    assert_eq!(model.listeners[0].http().unwrap().server_name, None);
 }
 
 #[test]
@@ -270,7 +270,14 @@ fn the_body_of_a_direct_response_is_fetched() {
             &format!("{{status: 404, body: {body}}}"),
         );
         let bootstrap = load_bootstrap(&text, "envoy.yaml", &Fixed).unwrap();
-        match &bootstrap.listeners[0].http.routes.find("x", "/").unwrap().action {
+        match &bootstrap.listeners[0]
+            .http()
+            .unwrap()
+            .routes
+            .find("x", "/")
+            .unwrap()
+            .action
+        {
             RouteAction::DirectResponse(response) => assert_eq!(response.body, expected, "{body}"),
             other => panic!("{other:?}"),
         }

@@ -236,7 +236,7 @@ fn messages_of_types_that_cannot_stand_there() {
         ]
     );
     let hcm = "network.http_connection_manager.v3.HttpConnectionManager";
-    let text = changed(BOOTSTRAP, hcm, "network.tcp_proxy.v3.TcpProxy");
+    let text = changed(BOOTSTRAP, hcm, "network.redis_proxy.v3.RedisProxy");
     assert!(
         bootstrap_problems(&text)[0].contains("filters[0].typed_config.@type: `type.googleapis.com/envoy.")
     );

@@ -64,7 +64,9 @@ fn listeners_and_their_filter_chains() {
         ),
         (
             "filter_chains: [{}]",
-            format!("{path}[0].filters: exactly one filter is supported, an HttpConnectionManager; found 0"),
+            format!(
+                "{path}[0].filters: a filter is required: an HttpConnectionManager, or a TcpProxy with plugins in front of it"
+            ),
         ),
         (
             "filter_chains: [{filters: [{name: a}]}]",

@@ -6,7 +6,7 @@
 //!
 //! # Cargo features
 //! `null`, `wasmtime` and `wasmi` (all three on by default), `wasmer` and `wamr` link these runtimes in; `all-runtimes`
-//! links every one. `null-dylib` lets the null runtime open plugins in shared libraries. To build `wamr` takes cmake
+//! links every one. `cel` (on by default too) lets plugins have expressions ([`foreign`]). `null-dylib` lets the null runtime open plugins in shared libraries. To build `wamr` takes cmake
 //! and libclang, to build the others nothing but Rust and a C compiler.
 
 #![forbid(unsafe_code)]
@@ -20,6 +20,7 @@ mod runtimes;
 pub use enginebay_abi as abi;
 pub use enginebay_config as config;
 pub use enginebay_engine as engine;
+pub use enginebay_foreign as foreign;
 pub use enginebay_host as host;
 #[cfg(feature = "null")]
 pub use enginebay_runtime_null as null;
@@ -27,8 +28,8 @@ pub use enginebay_runtime_null as null;
 pub use code::{native_code, read_code};
 pub use enginebay_engine::{EngineOptions, Limits, Registry};
 pub use enginebay_host::{
-    Body, ContextId, FailState, Failure, HeaderMap, LifeSpan, LocalResponse, LogRecord, Platform,
-    PluginConfig, PropertyDeclaration, StreamState, Vm, VmConfig,
+    Body, ContextId, FailState, Failure, ForeignCall, ForeignFunction, ForeignFunctions, HeaderMap, LifeSpan,
+    LocalResponse, LogRecord, Platform, PluginConfig, PropertyDeclaration, StreamState, Vm, VmConfig,
 };
 pub use engines::Engines;
 pub use platform::StdPlatform;

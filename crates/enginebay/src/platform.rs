@@ -4,10 +4,10 @@ use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use enginebay_abi::LogLevel;
-use enginebay_host::{LogRecord, Platform};
+use enginebay_host::{ForeignFunctions, LogRecord, Platform};
 
-/// The system's clocks and randomness, and `tracing` (target `wasm`) for the log, which Envoy's `critical`
-/// reaches as an error.
+/// The system's clocks and randomness, Envoy's foreign functions, and `tracing` (target `wasm`) for the log, which Envoy's
+/// `critical` reaches as an error.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StdPlatform;
 
@@ -55,5 +55,9 @@ impl Platform for StdPlatform {
 
     fn random(&self, buffer: &mut [u8]) -> bool {
         getrandom::fill(buffer).is_ok()
+    }
+
+    fn foreign_functions(&self) -> ForeignFunctions {
+        enginebay_foreign::envoy()
     }
 }

@@ -1,10 +1,44 @@
 //! The contexts of a VM by id.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use enginebay_abi::Status;
+use enginebay_abi::property::PropertyPath;
+
+use crate::PropertyDeclaration;
 use crate::state::PluginConfig;
+
+/// The most properties that one plugin may declare in a VM (Envoy's foreign function `declare_property`): 1,024.
+pub const MAX_DECLARED_PROPERTIES: usize = 1 << 10;
+
+/// The longest name of a declared property, in bytes: 4 KiB.
+pub const MAX_DECLARED_NAME: usize = 4 << 10;
+
+/// What a plugin declared of the properties that its streams set, by path.
+#[derive(Default)]
+pub(crate) struct Declarations(BTreeMap<Box<[u8]>, PropertyDeclaration>);
+
+impl Declarations {
+    pub(crate) fn declare(&mut self, name: &[u8], declaration: PropertyDeclaration) -> Status {
+        // No name is one too, as on Envoy, of nothing that can be set.
+        let path = PropertyPath::parse(name).map_or(name, |path| path.as_bytes());
+        if self.0.contains_key(path) {
+            return Status::BadArgument;
+        }
+        if self.0.len() >= MAX_DECLARED_PROPERTIES || path.len() > MAX_DECLARED_NAME {
+            return Status::InternalFailure;
+        }
+        self.0.insert(path.into(), declaration);
+        Status::Ok
+    }
+
+    pub(crate) fn get(&self, path: PropertyPath<'_>) -> Option<&PropertyDeclaration> {
+        self.0.get(path.as_bytes())
+    }
+}
 
 /// A root context: one plugin in its VM.
 pub(crate) struct Root<S> {
@@ -13,6 +47,7 @@ pub(crate) struct Root<S> {
     pub(crate) tick_period: Option<Duration>,
     /// The stream that it logs, while it does.
     pub(crate) logged: Option<S>,
+    pub(crate) declarations: Declarations,
 }
 
 /// What a context is for.

@@ -4,10 +4,10 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
+use enginebay_abi::LogLevel;
 use enginebay_abi::property::PropertyPath;
-use enginebay_abi::{LogLevel, Status};
 
-use crate::{Callouts, ContextId, Shared, VmLimits, Waker};
+use crate::{Callouts, ContextId, ForeignFunctions, Shared, VmLimits, Waker};
 
 /// The host's surroundings: where its log goes, what time it is, where randomness comes from.
 ///
@@ -59,16 +59,14 @@ pub trait Platform {
         let _ = (root, period);
     }
 
-    /// Runs a function of the embedder's own, for a plugin that calls it by name (`proxy_call_foreign_function`), and
-    /// appends what it returns to `results`, which is empty. `None` where there is no such function: the plugin gets
-    /// `NOT_FOUND`. Results are lost with a status other than `OK`.
-    fn foreign_function(&self, name: &[u8], arguments: &[u8], results: &mut Vec<u8>) -> Option<Status> {
-        let _ = (name, arguments, results);
-        None
+    /// The functions that plugins can call by name (`proxy_call_foreign_function`); a call of any other name is
+    /// `NOT_FOUND`. Asked once, when the VM is made.
+    fn foreign_functions(&self) -> ForeignFunctions {
+        ForeignFunctions::default()
     }
 
     /// Writes the value of a property of the host itself, such as `node.id`, to `out`, which is empty, or says
-    /// that there is none.
+    /// that there is none. Asked last, and without `xds` in front: `xds.node` is `node`.
     fn property(&self, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {
         let _ = (path, out);
         false

@@ -1,9 +1,10 @@
 //! A plugin's code, ready to make VMs from.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use enginebay_abi::{AbiVersion, Callback, HostFunction, Integration, functions};
-use enginebay_engine::{Engine, Export, ExportId, LoadRequest, Module, Precompiled};
+use enginebay_engine::{Engine, Export, ExportId, LoadRequest, Module, ModuleImport, Precompiled};
 
 use crate::{FailState, Failure};
 
@@ -14,6 +15,8 @@ pub struct Program {
     pub(crate) exports: Exports,
     /// The function behind each import number.
     pub(crate) imports: Vec<HostFunction>,
+    /// Those of them that the module has; all, for native code, which lists none.
+    called: HashSet<HostFunction>,
     precompiled: Precompiled,
 }
 
@@ -77,10 +80,15 @@ impl Program {
         let abi = abi_version(info.exports.iter().map(|export| export.name.as_str()))?;
 
         let mut imports = Vec::new();
+        let mut called = HashSet::new();
         let mut host_functions = Vec::new();
         for def in functions::functions_of(abi) {
             for module in def.namespace.modules() {
                 imports.push(def.function);
+                let imported = |import: &ModuleImport| import.module == *module && import.name == def.name;
+                if engine.native() || info.imports.iter().any(imported) {
+                    called.insert(def.function);
+                }
                 host_functions.push(enginebay_engine::HostFunction {
                     module,
                     name: def.name,
@@ -133,6 +141,7 @@ impl Program {
             abi,
             exports,
             imports,
+            called,
             precompiled,
         })
     }
@@ -152,6 +161,11 @@ impl Program {
     #[inline]
     pub fn has_callback(&self, callback: Callback) -> bool {
         self.exports.callback(callback).is_some()
+    }
+
+    /// Whether the plugin can call this function: a WebAssembly module imports it; native code can call all.
+    pub fn can_call(&self, function: HostFunction) -> bool {
+        self.called.contains(&function)
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::DerefMut;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use enginebay_abi::{AbiVersion, BufferType, HostFunction, LogLevel, MapType};
+use enginebay_abi::{AbiVersion, BufferType, HostFunction, LogLevel, MapType, Phase};
 use enginebay_engine::{Guest, Host, HostError};
 
 use crate::callouts::{GrpcStatus, Pending, Received, What};
@@ -13,7 +13,10 @@ use crate::contexts::{Contexts, Kind};
 use crate::hostcalls::{self, HostCall};
 use crate::log_budget::{LogBudget, Verdict};
 use crate::shared::{Inbox, VmMetrics, VmShared};
-use crate::{Body, CalloutId, Callouts, HeaderMap, LogRecord, Platform, Program, StreamState, VmLimits};
+use crate::{
+    Body, CalloutId, Callouts, ForeignData, ForeignFunctions, HeaderMap, LogRecord, Platform, Program,
+    StreamState, VmLimits,
+};
 
 /// How a VM is configured (`envoy.extensions.wasm.v3.VmConfig`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +43,9 @@ pub struct PluginConfig {
     pub allow_on_headers_stop_iteration: bool,
 }
 
+/// An array of fixed size, so that a call needs no check of its number.
+type Calls<S> = [Cell<HostCall<S>>; Program::MAX_IMPORTS];
+
 /// The state behind a VM's host functions. Shared with the engine, so everything that changes is in a cell, and
 /// no cell stays borrowed while the guest runs.
 pub(crate) struct VmState<S: StreamState> {
@@ -47,8 +53,8 @@ pub(crate) struct VmState<S: StreamState> {
     pub(crate) config: Arc<VmConfig>,
     pub(crate) platform: Rc<dyn Platform>,
     pub(crate) contexts: RefCell<Contexts<S>>,
-    /// The function behind each import number, chosen when the VM was made.
-    calls: Box<[HostCall<S>; Program::MAX_IMPORTS]>,
+    /// The function behind each import number. While the module starts, some refuse.
+    calls: Box<Calls<S>>,
     /// The context whose callback runs; 0 outside of callbacks.
     pub(crate) current: Cell<u32>,
     /// What `proxy_set_effective_context` named during this callback; 0 for none.
@@ -72,6 +78,11 @@ pub(crate) struct VmState<S: StreamState> {
     /// What the current callback tells of a callout.
     pub(crate) received: RefCell<Received>,
     pub(crate) grpc_status: RefCell<GrpcStatus>,
+    pub(crate) foreign_functions: ForeignFunctions,
+    /// What foreign functions keep. Borrowed while one runs, which is never while the guest does.
+    pub(crate) foreign_data: RefCell<ForeignData>,
+    /// What `proxy_on_foreign_function` can read while it runs.
+    pub(crate) arguments: RefCell<Option<Rc<[u8]>>>,
     /// Contexts that `proxy_done` ended during this callback.
     pub(crate) done: RefCell<Vec<u32>>,
 }
@@ -85,7 +96,7 @@ impl<S: StreamState> VmState<S> {
             false => Contexts::new(),
         };
         VmState {
-            calls: calls(&program.imports),
+            calls: starting_calls(&program.imports),
             shared: platform.shared().vm(&config.vm_id),
             inbox: Arc::new(Inbox::new(platform.waker())),
             metrics: RefCell::new(VmMetrics::new()),
@@ -95,6 +106,9 @@ impl<S: StreamState> VmState<S> {
             pending: RefCell::new(Pending::new(ids_of_thread)),
             received: RefCell::default(),
             grpc_status: RefCell::default(),
+            foreign_functions: platform.foreign_functions(),
+            foreign_data: RefCell::default(),
+            arguments: RefCell::default(),
             program,
             config,
             platform,
@@ -105,6 +119,13 @@ impl<S: StreamState> VmState<S> {
             starting: Cell::new(false),
             logging: Cell::new(false),
             done: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// The module has started: all functions may be called.
+    pub(crate) fn started(&self) {
+        for (call, function) in std::iter::zip(self.calls.iter(), &self.program.imports) {
+            call.set(hostcalls::implementation(*function));
         }
     }
 
@@ -232,13 +253,18 @@ impl<S: StreamState> VmState<S> {
         });
     }
 
-    /// The configuration in one of the two configuration buffers.
+    /// What is in one of the buffers that the host fills itself: the two configurations, and the arguments of
+    /// `proxy_on_foreign_function`.
     pub(crate) fn configuration(&self, buffer: BufferType) -> Option<Configuration> {
         match buffer {
             BufferType::VmConfiguration => Some(Configuration::Vm(self.config.clone())),
             BufferType::PluginConfiguration => {
                 let plugin = self.contexts.borrow().plugin_of(self.context())?.clone();
                 Some(Configuration::Plugin(plugin))
+            }
+            BufferType::ForeignFunctionArguments => {
+                let arguments = self.arguments.borrow().clone();
+                arguments.map(Configuration::Arguments)
             }
             _ => None,
         }
@@ -296,10 +322,11 @@ impl<S: StreamState> Drop for VmState<S> {
     }
 }
 
-/// A configuration that stays alive while the guest's allocator runs.
+/// A buffer's bytes that stay alive while the guest's allocator runs.
 pub(crate) enum Configuration {
     Vm(Arc<VmConfig>),
     Plugin(Rc<PluginConfig>),
+    Arguments(Rc<[u8]>),
 }
 
 impl Configuration {
@@ -307,15 +334,22 @@ impl Configuration {
         match self {
             Configuration::Vm(config) => &config.configuration,
             Configuration::Plugin(config) => &config.configuration,
+            Configuration::Arguments(arguments) => arguments,
         }
     }
 }
 
-/// The implementations of these functions in an array of fixed size, so that a call needs no check of its number.
-fn calls<S: StreamState>(imports: &[HostFunction]) -> Box<[HostCall<S>; Program::MAX_IMPORTS]> {
-    let mut calls: Box<[HostCall<S>; Program::MAX_IMPORTS]> = Box::new([not_linked; Program::MAX_IMPORTS]);
-    for (call, function) in std::iter::zip(calls.iter_mut(), imports) {
-        *call = hostcalls::implementation(*function);
+/// The implementations of these functions for a module that starts: those that need a context are not to be called yet.
+fn starting_calls<S: StreamState>(imports: &[HostFunction]) -> Box<Calls<S>> {
+    let calls: Box<Calls<S>> =
+        Box::new([const { Cell::new(not_linked::<S> as HostCall<S>) }; Program::MAX_IMPORTS]);
+    for (call, function) in std::iter::zip(calls.iter(), imports) {
+        call.set(match function.def().phase {
+            Phase::Any => hostcalls::implementation(*function),
+            // A trap too, and one that has the exit code.
+            Phase::Started if *function == HostFunction::WasiProcExit => hostcalls::implementation(*function),
+            Phase::Started => hostcalls::too_early(*function),
+        });
     }
     calls
 }
@@ -329,6 +363,6 @@ fn not_linked<S: StreamState>(_: &VmState<S>, _: &mut dyn Guest, _: &[u64]) -> R
 impl<S: StreamState> Host for VmState<S> {
     #[inline]
     fn call(&self, function: usize, guest: &mut dyn Guest, args: &[u64]) -> Result<u64, HostError> {
-        self.calls[function % Program::MAX_IMPORTS](self, guest, args)
+        self.calls[function % Program::MAX_IMPORTS].get()(self, guest, args)
     }
 }

@@ -79,10 +79,10 @@ pub trait StreamState: 'static {
         Status::Unimplemented
     }
 
-    /// Closes a direction (`proxy_close_stream`).
+    /// Closes a direction (`proxy_close_stream`). One that the stream doesn't have is closed already.
     fn close_stream(&mut self, stream: StreamType) -> Status {
         let _ = stream;
-        Status::Unimplemented
+        Status::Ok
     }
 
     /// Has the route chosen anew (`proxy_clear_route_cache` of ABI 0.1.0).
@@ -106,7 +106,7 @@ pub trait StreamState: 'static {
         declared: &PropertyDeclaration,
     ) -> Status {
         let _ = (path, value, declared);
-        Status::Unimplemented
+        Status::NotFound
     }
 
     /// Puts a string into the stream's filter state (Envoy's foreign function `set_envoy_filter_state`).

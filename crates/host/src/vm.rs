@@ -1,6 +1,8 @@
 //! VMs: one instance of a program with its contexts.
 
 mod callouts;
+mod metadata;
+mod tcp;
 
 use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
@@ -12,7 +14,7 @@ use enginebay_abi::{
 };
 use enginebay_engine::{ExportId, Instance, Trap, TrapKind};
 
-use crate::contexts::{Context, Kind, Root};
+use crate::contexts::{Context, Declarations, Kind, Root};
 use crate::state::VmState;
 use crate::{FailState, Failure, Platform, PluginConfig, Program, StreamState, VmConfig};
 
@@ -21,6 +23,11 @@ use crate::{FailState, Failure, Platform, PluginConfig, Program, StreamState, Vm
 pub struct ContextId(pub(crate) u32);
 
 impl ContextId {
+    /// An id that no VM gave, for tests of what works with ids.
+    pub fn for_tests(id: u32) -> Self {
+        ContextId(id)
+    }
+
     /// The number itself.
     pub fn get(self) -> u32 {
         self.0
@@ -38,7 +45,8 @@ pub struct Vm<S: StreamState> {
 }
 
 impl<S: StreamState> Vm<S> {
-    /// Makes a VM and runs the plugin's initialisation (`_initialize` and `main`, or `_start`).
+    /// Makes a VM and runs the plugin's initialisation (`_initialize` and `main`, or `_start`), which may call only the
+    /// host functions that need no context ([`Phase::Any`](enginebay_abi::Phase::Any)); any other is a trap, as on Envoy.
     ///
     /// # Errors
     /// [`FailState::UnableToCloneVm`] when the engine has no room for another instance;
@@ -77,6 +85,7 @@ impl<S: StreamState> Vm<S> {
         } else {
             run(Integration::Start, &[])?;
         }
+        self.state.started();
         Ok(())
     }
 
@@ -117,6 +126,7 @@ impl<S: StreamState> Vm<S> {
             plugin: Rc::new(plugin),
             tick_period: None,
             logged: None,
+            declarations: Declarations::default(),
         }));
         let context = u64::from(id);
         self.call_or(
@@ -301,6 +311,34 @@ impl<S: StreamState> Vm<S> {
             self.callback(Callback::ProxyOnQueueReady, context, &args, 0)?;
         }
         self.check()
+    }
+
+    /// `proxy_on_foreign_function`, which can read `arguments` from the buffer `FOREIGN_FUNCTION_ARGUMENTS`: a foreign
+    /// function calls back. Plugins of ABI 0.1.0 have no such callback.
+    ///
+    /// # Errors
+    /// When the VM failed, or fails now.
+    pub fn on_foreign_function(
+        &self,
+        root: ContextId,
+        function_id: u32,
+        arguments: &[u8],
+    ) -> Result<(), Failure> {
+        self.check()?;
+        if self
+            .state
+            .program
+            .exports
+            .callback(Callback::ProxyOnForeignFunction)
+            .is_none()
+        {
+            return Ok(());
+        }
+        let args = [u64::from(root.0), u64::from(function_id), arguments.len() as u64];
+        let before = self.state.arguments.replace(Some(arguments.into()));
+        let result = self.callback(Callback::ProxyOnForeignFunction, root.0, &args, 0);
+        self.state.arguments.replace(before);
+        result.map(|_| ())
     }
 
     /// `proxy_on_log`: the stream is over, and its headers can still be read.

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use enginebay::abi::LogLevel;
 use enginebay::abi::property::PropertyPath;
-use enginebay::abi::{LogLevel, Status};
 use enginebay::host::{Callouts, Shared, VmLimits, Waker};
-use enginebay::{ContextId, LogRecord, Platform};
+use enginebay::{ContextId, ForeignFunctions, LogRecord, Platform};
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout_at};
@@ -89,8 +89,8 @@ impl Platform for ChainPlatform {
         self.inner.tick_period_changed(root, period);
     }
 
-    fn foreign_function(&self, name: &[u8], arguments: &[u8], results: &mut Vec<u8>) -> Option<Status> {
-        self.inner.foreign_function(name, arguments, results)
+    fn foreign_functions(&self) -> ForeignFunctions {
+        self.inner.foreign_functions()
     }
 
     fn property(&self, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {

@@ -5,14 +5,15 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use enginebay::abi::Callback;
+use enginebay::abi::{Callback, HostFunction};
 use enginebay::{Failure, FailurePolicy, HeaderMap, Platform, Plugin, Running};
 
 use tokio::sync::Notify;
 
 use crate::background::{ChainPlatform, Timer};
 use crate::callouts::{PluginCallouts, Spawner};
-use crate::state::{Dir, Handle, Stream};
+use crate::handle::{Handle, Wake};
+use crate::state::Dir;
 use crate::{ChainOptions, LocalLayer, LocalService, Upstreams};
 
 /// An ordered list of plugins with their options. Cheap to clone, shared by all threads.
@@ -103,9 +104,12 @@ impl FilterChain {
             let running = plugin.start(Rc::new(platform))?;
             Ok(Filter::new(plugin, running, timer, callouts))
         };
-        let all = |plugins: &[Plugin]| plugins.iter().map(start).collect::<Result<Box<[_]>, Failure>>();
-        let filters = all(&self.plugins)?;
-        let loggers = all(&self.loggers)?;
+        let start_all = |plugins: &[Plugin]| plugins.iter().map(start).collect::<Result<Box<[_]>, Failure>>();
+        let filters = start_all(&self.plugins)?;
+        let loggers = start_all(&self.loggers)?;
+        let mut all = filters.iter().chain(&loggers);
+        let asks_properties = all.clone().any(|filter| filter.asks_properties);
+        let counts_bodies = all.any(|filter| filter.asks_properties && filter.log);
         // What they read is not known before the end.
         let logged = !loggers.is_empty();
         let chain = Rc::new(Inner {
@@ -113,6 +117,8 @@ impl FilterChain {
                 .map(|dir| filters.iter().any(|filter| filter.calls[dir as usize].body)),
             trailers_callbacks: [Dir::Request, Dir::Response]
                 .map(|dir| logged || filters.iter().any(|filter| filter.calls[dir as usize].trailers)),
+            asks_properties,
+            counts_bodies,
             keeps_request: logged || filters.iter().any(|filter| filter.reads_later(Dir::Request)),
             keeps_response: logged || filters.iter().any(|filter| filter.reads_later(Dir::Response)),
             filters,
@@ -190,6 +196,10 @@ pub(crate) struct Inner {
     /// By direction: whether any plugin looks at bodies, at trailers (access loggers do).
     pub(crate) body_callbacks: [bool; 2],
     pub(crate) trailers_callbacks: [bool; 2],
+    /// Whether a plugin can ask for properties.
+    pub(crate) asks_properties: bool,
+    /// Whether a plugin can ask at the end how much of a body there was.
+    pub(crate) counts_bodies: bool,
     /// Whether a plugin may look at the head after it was sent on.
     pub(crate) keeps_request: bool,
     pub(crate) keeps_response: bool,
@@ -247,10 +257,11 @@ pub(crate) struct Filter {
     pub(crate) policy: FailurePolicy,
     pub(crate) calls: [Calls; 2],
     pub(crate) log: bool,
+    asks_properties: bool,
     pub(crate) timer: Rc<Timer>,
     callouts: PluginCallouts,
     /// Streams that wait for this plugin, to be told when its VM fails.
-    waiting: RefCell<HashMap<u32, Weak<Stream>>>,
+    waiting: RefCell<HashMap<u32, Weak<dyn Wake>>>,
 }
 
 impl Filter {
@@ -272,6 +283,13 @@ impl Filter {
                 },
             ],
             log: has(Callback::ProxyOnLog),
+            // Foreign functions can look at properties too.
+            asks_properties: [
+                HostFunction::ProxyGetProperty,
+                HostFunction::ProxyCallForeignFunction,
+            ]
+            .iter()
+            .any(|function| plugin.program().can_call(*function)),
             timer,
             callouts,
             waiting: RefCell::default(),
@@ -288,7 +306,7 @@ impl Filter {
         }
     }
 
-    pub(crate) fn wait(&self, context: u32, stream: Weak<Stream>) {
+    pub(crate) fn wait(&self, context: u32, stream: Weak<dyn Wake>) {
         self.waiting.borrow_mut().insert(context, stream);
     }
 

@@ -7,12 +7,13 @@ use enginebay::abi::{FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus
 use enginebay::{ContextId, Failure, FailurePolicy, Vm};
 use http::request;
 
-use crate::ConnectionInfo;
 use crate::chain::{Filter, Inner, LocalChain};
+use crate::handle::Handle;
 use crate::message::RequestHead;
 use crate::properties::Facts;
 use crate::reply::Reply;
-use crate::state::{Dir, Handle, Hold, Open, State, Stream};
+use crate::state::{Dir, Hold, HttpHandle, Open, State, Stream};
+use crate::{ConnectionInfo, StreamAttributes};
 
 /// The direction goes no further: the stream is answered, cut or over. The state says which.
 #[derive(Clone, Copy, Debug)]
@@ -32,15 +33,20 @@ impl StreamCx {
             connection: parts
                 .extensions
                 .get::<ConnectionInfo>()
-                .copied()
+                .cloned()
                 .unwrap_or_default(),
             version: parts.version,
             started_realtime: chain.platform.realtime_ns(),
             started_monotonic: chain.platform.monotonic_ns(),
             received: [0; 2],
+            sent: 0,
+        };
+        let given = match chain.asks_properties {
+            true => parts.extensions.get::<StreamAttributes>().cloned(),
+            false => None,
         };
         let request = RequestHead::new(parts, chain.options.tls);
-        let stream = Stream::new(State::new(&chain, request, facts));
+        let stream = Stream::new(State::new(&chain, request, facts, given));
         StreamCx { chain, stream }
     }
 
@@ -125,7 +131,7 @@ impl StreamCx {
     fn create(&self, index: usize) -> Result<bool, Stopped> {
         let running = &self.chain.filters[index].running;
         let failed_before = running.vm.failure().is_some();
-        let handle = Handle::new(self.stream.clone(), index);
+        let handle = Handle::Http(HttpHandle::new(self.stream.clone(), index));
         match running.vm.create_stream(running.root, handle) {
             Ok(id) => {
                 self.stream.state().slots[index].context = Some(id);
@@ -243,7 +249,8 @@ impl StreamCx {
             let lane = &mut slot.lanes[dir as usize];
             if let (false, true, Some(id)) = (lane.waits, lane.hold != Hold::No, slot.context) {
                 lane.waits = true;
-                filter.wait(id.get(), Rc::downgrade(&self.stream));
+                let stream = Rc::downgrade(&self.stream);
+                filter.wait(id.get(), stream);
             }
         }
     }
@@ -255,6 +262,7 @@ impl StreamCx {
             state.closed = [true; 2];
             state.responded = true;
             state.logging = true;
+            state.over = true;
         }
         // Whoever still sends the request must learn that nobody wants it any more.
         self.stream.wake();
@@ -270,7 +278,7 @@ impl StreamCx {
         for logger in &self.chain.loggers {
             if logger.log {
                 let root = logger.running.root;
-                let stream = Handle::of_logger(self.stream.clone());
+                let stream = Handle::Http(HttpHandle::of_logger(self.stream.clone()));
                 if logger.running.vm.log(root, stream).is_err() {
                     logger.failed();
                 }

@@ -14,7 +14,7 @@ use crate::lane::{Lane, LaneError, Source};
 use crate::message::ResponseHead;
 use crate::reply::Reply;
 use crate::state::Dir;
-use crate::{BoxError, LocalBody, LocalChain};
+use crate::{BoxError, LocalBody, LocalChain, StreamAttributes};
 
 /// Runs one stream up to its response's head. `inner` is ready.
 pub(crate) async fn drive<B, S, R>(
@@ -145,6 +145,9 @@ where
 {
     {
         let mut state = cx.stream.state();
+        if cx.chain.asks_properties {
+            state.given[1] = parts.extensions.get::<StreamAttributes>().cloned();
+        }
         state.response = Some(ResponseHead::new(parts));
         state.responding = true;
     }
@@ -178,7 +181,12 @@ where
         if cx.chain.keeps_response {
             state.response_map();
         }
-        state.response.as_mut().map(ResponseHead::take)
+        state.response.as_mut().map(|head| {
+            if cx.chain.asks_properties {
+                head.keep_details();
+            }
+            head.take()
+        })
     };
     match taken {
         Some(Ok(mut parts)) => {
@@ -205,6 +213,10 @@ where
         let mut state = cx.stream.state();
         state.closed = [true; 2];
         state.responded = true;
+        state.facts.sent = body.len() as u64;
+        if cx.chain.asks_properties {
+            head.keep_details();
+        }
         // What `on_log` reads is what was sent.
         if cx.chain.keeps_response {
             head.map(|| cx.chain.spare_map());

@@ -106,7 +106,8 @@ where
     /// The body as it came, if no plugin can have a say in it.
     pub(crate) fn into_untouched(self, cx: &StreamCx) -> Result<Source<B>, Self> {
         let dir = self.dir as usize;
-        let looked_at = cx.chain.body_callbacks[dir] || cx.chain.trailers_callbacks[dir];
+        let looked_at =
+            cx.chain.body_callbacks[dir] || cx.chain.trailers_callbacks[dir] || cx.chain.counts_bodies;
         if looked_at || self.has_output() || self.cut || cx.stream.state().held[dir] > 0 {
             return Err(self);
         }

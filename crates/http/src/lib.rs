@@ -6,7 +6,7 @@
 //! the plugins in order, the response in reverse order, bodies as they arrive.
 //!
 //! Plugins can also be access loggers of a chain ([`FilterChain::with_access_loggers`]): streams do not pass them, but
-//! they are told of each when it is over.
+//! they are told of each when it is over. [`LocalChain::tcp`] runs the same plugins on a TCP connection: any two byte streams.
 //!
 //! # What a plugin's failure does
 //! A callback that fails never harms another plugin's VM, and is never an error of the service: the client gets
@@ -26,6 +26,7 @@
 
 #![forbid(unsafe_code)]
 
+mod attributes;
 mod background;
 mod body;
 mod bridge;
@@ -35,6 +36,7 @@ mod connection;
 mod context;
 mod drive;
 mod fields;
+mod handle;
 mod lane;
 mod local;
 mod local_body;
@@ -43,14 +45,17 @@ mod options;
 mod properties;
 mod reply;
 mod state;
+mod tcp;
 mod workers;
 
+pub use attributes::{Attributes, StreamAttributes, StreamView};
 pub use body::{Body, BoxError};
 pub use bridge::{WasmLayer, WasmService};
 pub use callouts::{LocalBoxBody, UpstreamFuture, Upstreams};
 pub use chain::{FilterChain, LocalChain};
-pub use connection::{ConnectionInfo, ResponseDetails};
+pub use connection::{ConnectionInfo, ConnectionState, ResponseDetails};
 pub use local::{LocalLayer, LocalService};
 pub use local_body::LocalBody;
 pub use options::ChainOptions;
+pub use tcp::{TcpEnd, TcpUpstream};
 pub use workers::Workers;

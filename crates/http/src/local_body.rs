@@ -2,15 +2,16 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use crate::BoxError;
 use crate::context::{EndGuard, StreamCx};
 use crate::lane::{Lane, LaneError, Source};
 use crate::state::Dir;
+use crate::{Attributes, BoxError};
 
 /// Why a body ends before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +77,20 @@ where
             cx: Some(cx),
             guard,
             ..LocalBody::plain(dir, Source::End)
+        }
+    }
+
+    /// Whether a plugin can ask for attributes of the stream. Only then is there a use for
+    /// [`LocalBody::set_attributes`].
+    pub fn wants_attributes(&self) -> bool {
+        self.cx.as_ref().is_some_and(|cx| cx.chain.asks_properties)
+    }
+
+    /// Tells the plugins of the stream what the service knows of it, such as the upstream it chose. Of a request's body;
+    /// what was told before is forgotten.
+    pub fn set_attributes(&self, attributes: Rc<dyn Attributes>) {
+        if let Some(cx) = &self.cx {
+            cx.stream.state().noted = Some(attributes);
         }
     }
 
@@ -178,6 +193,9 @@ where
         loop {
             if let Some(data) = this.lane.take_data() {
                 this.sent += data.len() as u64;
+                if this.dir == Dir::Response {
+                    cx.stream.state().facts.sent = this.sent;
+                }
                 if !this.fits(this.sent) {
                     return this.end_with(Cut::Length.into());
                 }

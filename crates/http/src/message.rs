@@ -6,6 +6,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Method, StatusCode, Uri, request, response};
 
+use crate::ResponseDetails;
 use crate::fields::{self, Invalid};
 
 /// Why a request that plugins changed is not sent on.
@@ -82,11 +83,6 @@ impl RequestHead {
             ":scheme" => Some(scheme(parts, self.tls).as_bytes()),
             name => parts.headers.get(name).map(HeaderValue::as_bytes),
         }
-    }
-
-    /// Length of all names and values that plugins see, as far as they are headers.
-    pub(crate) fn map_size(&self) -> usize {
-        crate::properties::size_of(self.map.as_ref(), self.parts.as_ref().map(|parts| &parts.headers))
     }
 
     pub(crate) fn is_grpc(&self) -> bool {
@@ -205,12 +201,14 @@ pub(crate) struct ResponseHead {
     parts: Option<response::Parts>,
     map: Option<HeaderMap>,
     status: StatusCode,
+    details: Option<ResponseDetails>,
 }
 
 impl ResponseHead {
     pub(crate) fn new(parts: response::Parts) -> Self {
         ResponseHead {
             status: parts.status,
+            details: None,
             parts: Some(parts),
             map: None,
         }
@@ -244,6 +242,20 @@ impl ResponseHead {
         match name {
             ":status" => Some(self.status.as_str().as_bytes()),
             name => self.parts.as_ref()?.headers.get(name).map(HeaderValue::as_bytes),
+        }
+    }
+
+    /// Why the chain answered, if it did.
+    pub(crate) fn details(&self) -> Option<&str> {
+        let parts = self.parts.as_ref();
+        let details = parts.map_or(self.details.as_ref(), |parts| parts.extensions.get());
+        details.map(|ResponseDetails(details)| details.as_str())
+    }
+
+    /// Keeps [`ResponseHead::details`] for when the head is sent.
+    pub(crate) fn keep_details(&mut self) {
+        if let Some(parts) = &self.parts {
+            self.details = parts.extensions.get().cloned();
         }
     }
 

@@ -4,12 +4,12 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChainOptions {
-    /// Bytes of a body that one paused plugin may hold back in each direction; Envoy's
+    /// Bytes of a body or a TCP connection that one paused plugin may hold back in each direction; Envoy's
     /// `per_connection_buffer_limit_bytes`. More is 413 for a request and 500 for a response whose head was not
-    /// sent yet; after that the response is cut. Where the plugin asked for a watermark, reading stops instead.
-    /// Default 1 MiB.
+    /// sent yet; after that the response is cut. Where the plugin asked for a watermark, and on TCP connections,
+    /// reading stops instead. Default 1 MiB.
     pub body_buffer: usize,
-    /// Bytes up to which a plugin may let a body buffer grow by writing to it. Beyond, the buffer is gone for
+    /// Bytes up to which a plugin may let a buffer of a body or a TCP connection grow by writing to it. Beyond, the buffer is gone for
     /// the plugin (`NOT_FOUND`) until the next callback. Default 64 MiB.
     pub body_growth: usize,
     /// Number of properties that all plugins together may set. More is `BAD_ARGUMENT`. Default 64.

@@ -139,7 +139,7 @@ fn grpc_reply<'a>(
 }
 
 /// The gRPC status for an HTTP status, as the gRPC documentation maps them.
-fn grpc_code(status: StatusCode) -> u32 {
+pub(crate) fn grpc_code(status: StatusCode) -> u32 {
     match status.as_u16() {
         400 => 13,
         401 => 16,

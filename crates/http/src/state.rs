@@ -6,15 +6,17 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use enginebay::abi::{BufferType, MapType, PropertyPath, Status, StreamType};
+use enginebay::host::LifeSpan;
 use enginebay::{Body, ContextId, HeaderMap, LocalResponse, PropertyDeclaration, StreamState};
 use smallvec::SmallVec;
 
 use crate::chain::Inner;
 use crate::fields::Trailers;
+use crate::handle::Wake;
 use crate::message::{RequestHead, ResponseHead};
-use crate::properties::{Custom, Facts};
+use crate::properties::{Facts, FilterState};
 use crate::reply::Reply;
-use crate::{ChainOptions, properties};
+use crate::{Attributes, ChainOptions, StreamAttributes, properties};
 
 /// A direction of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,17 +37,22 @@ impl Stream {
         self.0.borrow_mut()
     }
 
-    /// Bytes that wait at this plugin.
-    pub(crate) fn buffered(&self, index: usize) -> usize {
-        let state = self.state();
-        let slot = state.slots.get(index);
-        slot.map_or(0, |slot| slot.lanes.iter().map(|lane| lane.buffer.len()).sum())
-    }
-
     /// Wakes whoever drives the stream.
     pub(crate) fn wake(&self) {
         let wakers = std::mem::take(&mut self.state().wakers);
         wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+}
+
+impl Wake for Stream {
+    fn wake(&self) {
+        Stream::wake(self);
+    }
+
+    fn buffered(&self, index: usize) -> usize {
+        let state = self.state();
+        let slot = state.slots.get(index);
+        slot.map_or(0, |slot| slot.lanes.iter().map(|lane| lane.buffer.len()).sum())
     }
 }
 
@@ -70,14 +77,25 @@ pub(crate) struct State {
     pub(crate) responded: bool,
     /// `on_log` runs: everything can be read.
     pub(crate) logging: bool,
+    /// The stream has ended.
+    pub(crate) over: bool,
     pub(crate) facts: Facts,
-    pub(crate) custom: Option<Box<Custom>>,
+    /// What the embedder gave with the request and with the response, if a plugin can ask for it.
+    pub(crate) given: [Option<StreamAttributes>; 2],
+    /// What the service told of later.
+    pub(crate) noted: Option<Rc<dyn Attributes>>,
+    pub(crate) filter_state: Option<Box<FilterState>>,
     pub(crate) options: ChainOptions,
     chain: std::rc::Weak<Inner>,
 }
 
 impl State {
-    pub(crate) fn new(chain: &Rc<Inner>, request: RequestHead, facts: Facts) -> Self {
+    pub(crate) fn new(
+        chain: &Rc<Inner>,
+        request: RequestHead,
+        facts: Facts,
+        given: Option<StreamAttributes>,
+    ) -> Self {
         State {
             request,
             response: None,
@@ -93,8 +111,11 @@ impl State {
             responding: false,
             responded: false,
             logging: false,
+            over: false,
             facts,
-            custom: None,
+            given: [given, None],
+            noted: None,
+            filter_state: None,
             options: chain.options,
             chain: Rc::downgrade(chain),
         }
@@ -207,27 +228,31 @@ pub(crate) struct Open {
     pub(crate) trailers: bool,
 }
 
-/// A plugin's view of a stream.
-pub(crate) struct Handle {
+/// A plugin's view of an HTTP stream.
+pub(crate) struct HttpHandle {
     stream: Rc<Stream>,
     index: usize,
 }
 
-impl Handle {
+impl HttpHandle {
     /// The place of an access logger, which has no part of its own in the stream.
     const LOGGER: usize = usize::MAX;
 
     pub(crate) fn new(stream: Rc<Stream>, index: usize) -> Self {
-        Handle { stream, index }
+        HttpHandle { stream, index }
     }
 
     /// An access logger's view of a stream that is over.
     pub(crate) fn of_logger(stream: Rc<Stream>) -> Self {
-        Handle::new(stream, Self::LOGGER)
+        HttpHandle::new(stream, Self::LOGGER)
     }
 }
 
-impl StreamState for Handle {
+#[expect(
+    refining_impl_trait,
+    reason = "the buffers of all kinds of stream have one type"
+)]
+impl StreamState for HttpHandle {
     #[inline]
     fn headers(&mut self, map: MapType) -> Option<impl DerefMut<Target = HeaderMap>> {
         let index = self.index;
@@ -252,7 +277,7 @@ impl StreamState for Handle {
         .ok()
     }
 
-    fn buffer(&mut self, buffer: BufferType) -> Option<impl DerefMut<Target = Body>> {
+    fn buffer(&mut self, buffer: BufferType) -> Option<RefMut<'_, Body>> {
         let dir = match buffer {
             BufferType::HttpRequestBody => Dir::Request,
             BufferType::HttpResponseBody => Dir::Response,
@@ -278,7 +303,9 @@ impl StreamState for Handle {
         let dir = match stream {
             StreamType::HttpRequest => Dir::Request,
             StreamType::HttpResponse => Dir::Response,
-            StreamType::Downstream | StreamType::Upstream => return Status::Unimplemented,
+            // What Envoy says: there is nothing of that kind that waits.
+            StreamType::Downstream => return Status::Ok,
+            StreamType::Upstream => return Status::Unimplemented,
         };
         if let Some(slot) = self.stream.state().slots.get_mut(self.index) {
             slot.lanes[dir as usize].resumed = true;
@@ -294,7 +321,7 @@ impl StreamState for Handle {
                 self.stream.wake();
                 Status::Ok
             }
-            StreamType::Downstream | StreamType::Upstream => Status::Unimplemented,
+            StreamType::Downstream | StreamType::Upstream => Status::Ok,
         }
     }
 
@@ -305,14 +332,24 @@ impl StreamState for Handle {
         properties::get(&mut self.stream.state(), &*chain.platform, path, out)
     }
 
-    fn set_property(&mut self, path: PropertyPath<'_>, value: &[u8], _: &PropertyDeclaration) -> Status {
-        // As on Envoy: they get the stream to read.
+    fn set_property(
+        &mut self,
+        path: PropertyPath<'_>,
+        value: &[u8],
+        declared: &PropertyDeclaration,
+    ) -> Status {
+        // As on Envoy: access loggers get the stream to read.
         if self.index == Self::LOGGER {
             return Status::NotFound;
         }
-        let mut state = self.stream.state();
-        let options = state.options;
-        state.custom.get_or_insert_default().set(&options, path, value)
+        properties::set(&mut self.stream.state(), path, value, declared)
+    }
+
+    fn set_filter_state(&mut self, key: &[u8], value: &[u8], span: LifeSpan) -> Status {
+        if self.index == Self::LOGGER {
+            return Status::NotFound;
+        }
+        properties::set_filter_state(&mut self.stream.state(), key, value, span)
     }
 }
 

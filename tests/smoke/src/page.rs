@@ -5,7 +5,7 @@ use std::fmt;
 
 use enginebay::abi::LogLevel;
 use enginebay::host::{Shared, SharedLimits};
-use enginebay::{Failure, HeaderMap, LogRecord, Platform, StdPlatform};
+use enginebay::{Failure, ForeignFunctions, HeaderMap, LogRecord, Platform, StdPlatform};
 
 /// Lines, written by the exchange and by the plugin's log.
 pub(crate) struct Page {
@@ -82,5 +82,9 @@ impl Platform for Page {
 
     fn random(&self, buffer: &mut [u8]) -> bool {
         StdPlatform.random(buffer)
+    }
+
+    fn foreign_functions(&self) -> ForeignFunctions {
+        StdPlatform.foreign_functions()
     }
 }

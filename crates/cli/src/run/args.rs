@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use enginebay::abi::LogLevel;
 
+use super::properties;
 use super::values::{self, Header, Text};
 use crate::engine_args::EngineArgs;
 
@@ -99,6 +100,10 @@ pub(crate) struct RequestOptions {
     /// Hand bodies to the plugin in pieces of this size [default: in one piece].
     #[arg(long, value_name = "BYTES", value_parser = values::size)]
     pub(crate) chunk_size: Option<u64>,
+    /// A property that the plugin finds, in front of what follows from the messages: 'upstream.port=80', or
+    /// '/metadata/a.b=c' where a part has a dot. A file has the bytes as the plugin reads them. May be given again.
+    #[arg(long = "property", value_name = "PATH=VALUE|@FILE", value_parser = properties::given)]
+    pub(crate) properties: Vec<properties::Given>,
 }
 
 /// The response that the upstream would give.

@@ -9,6 +9,7 @@ use enginebay::{Body, ContextId, Failure, LocalResponse, Vm};
 
 use super::local_reply::LocalReply;
 use super::outcome::{Call, Ending, LocalReplySent, Message};
+use super::properties::GivenProperties;
 use super::stream::{Side, Stream};
 
 /// What goes in.
@@ -18,6 +19,7 @@ pub(super) struct Given {
     pub(super) response: Message,
     /// Bodies are handed over in pieces of this size, in bytes.
     pub(super) chunk_size: usize,
+    pub(super) properties: GivenProperties,
 }
 
 /// What comes out.
@@ -54,7 +56,7 @@ struct Progress {
 
 /// Runs the exchange. Every call is added to `calls`.
 pub(super) fn run(vm: &Vm<Stream>, root: ContextId, given: &Given, calls: &mut Vec<Call>) -> Exchanged {
-    let mut stream = Stream::default();
+    let mut stream = Stream::new(given.properties.clone());
     stream.request.headers = given.request.headers.clone();
     stream.request.trailers = given.request.trailers.clone();
     let start = Instant::now();

@@ -121,7 +121,7 @@ impl<'a> Setup<'a> {
             true => read(&self.args.path())?,
             false => self.args.plugin.clone().into_bytes(),
         };
-        let recorder = Rc::new(Recorder::new(self.args.log_level));
+        let recorder = Rc::new(Recorder::new(self.args.log_level, given.properties.clone()));
         let mut outcome = Outcome {
             runtime: runtime.name,
             load: Duration::ZERO,

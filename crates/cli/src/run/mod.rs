@@ -21,6 +21,7 @@ use enginebay::HeaderMap;
 pub(crate) use args::RunArgs;
 use exchange::Given;
 use outcome::{Ending, Message, Outcome};
+use properties::GivenProperties;
 use values::Header;
 
 use crate::error::Error;
@@ -107,6 +108,7 @@ fn given(args: &RunArgs) -> Result<Given, Error> {
             .chunk_size
             .and_then(|size| usize::try_from(size).ok())
             .unwrap_or(usize::MAX),
+        properties: GivenProperties::new(&args.request.properties)?,
     })
 }
 

@@ -2,8 +2,10 @@
 
 use std::cell::RefCell;
 
-use enginebay::abi::LogLevel;
-use enginebay::{LogRecord, Platform, StdPlatform};
+use enginebay::abi::{LogLevel, PropertyPath};
+use enginebay::{ForeignFunctions, LogRecord, Platform, StdPlatform};
+
+use super::properties::GivenProperties;
 
 /// One message of the plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +17,7 @@ pub(super) struct Log {
 /// The system's clocks and randomness, and a log that is kept.
 pub(super) struct Recorder {
     level: LogLevel,
+    properties: GivenProperties,
     kept: RefCell<Kept>,
 }
 
@@ -30,9 +33,10 @@ impl Recorder {
     const MAX_MESSAGES: usize = 10_000;
     const MAX_SIZE: usize = 4 << 20;
 
-    pub(super) fn new(level: LogLevel) -> Self {
+    pub(super) fn new(level: LogLevel, properties: GivenProperties) -> Self {
         Recorder {
             level,
+            properties,
             kept: RefCell::default(),
         }
     }
@@ -79,5 +83,14 @@ impl Platform for Recorder {
 
     fn random(&self, buffer: &mut [u8]) -> bool {
         StdPlatform.random(buffer)
+    }
+
+    /// For root contexts; streams have looked there already.
+    fn property(&self, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {
+        path.parts().next() == Some(b"node") && self.properties.get(path, out)
+    }
+
+    fn foreign_functions(&self) -> ForeignFunctions {
+        StdPlatform.foreign_functions()
     }
 }

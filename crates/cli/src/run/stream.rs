@@ -3,9 +3,10 @@
 use std::ops::DerefMut;
 
 use enginebay::abi::{BufferType, MapType, PropertyPath, Status, StreamType};
+use enginebay::host::LifeSpan;
 use enginebay::{Body, HeaderMap, LocalResponse, PropertyDeclaration, StreamState};
 
-use super::properties::Properties;
+use super::properties::{GivenProperties, Properties};
 
 /// The two directions of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,13 @@ pub(super) struct Stream {
 }
 
 impl Stream {
+    pub(super) fn new(properties: GivenProperties) -> Self {
+        Stream {
+            properties: Properties::new(properties),
+            ..Stream::default()
+        }
+    }
+
     pub(super) fn half(&mut self, side: Side) -> &mut Half {
         match side {
             Side::Request => &mut self.request,
@@ -133,7 +141,16 @@ impl StreamState for Stream {
         self.properties.get(path, &self.request, &self.response, out)
     }
 
-    fn set_property(&mut self, path: PropertyPath<'_>, value: &[u8], _: &PropertyDeclaration) -> Status {
-        self.properties.set(path, value)
+    fn set_property(
+        &mut self,
+        path: PropertyPath<'_>,
+        value: &[u8],
+        declared: &PropertyDeclaration,
+    ) -> Status {
+        self.properties.set(path, value, declared)
+    }
+
+    fn set_filter_state(&mut self, key: &[u8], value: &[u8], span: LifeSpan) -> Status {
+        self.properties.set_filter_state(key, value, span)
     }
 }

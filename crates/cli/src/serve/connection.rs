@@ -103,6 +103,12 @@ impl Connection {
     pub(super) fn check_time(&self) {
         let now = self.clock.seconds();
         let longer = |since: u32, limit: u32| now.saturating_sub(since) > limit;
+        if let Some(tcp) = self.here.tcp() {
+            if tcp.is_idle(now.saturating_sub(self.moved.get())) {
+                self.close(Closing::Now);
+            }
+            return;
+        }
         if self.active.get() > 0 {
             if longer(self.moved.get(), STREAM_IDLE_TIMEOUT) {
                 self.close(Closing::Now);
@@ -119,6 +125,16 @@ impl Connection {
         if self.closing.get() == Closing::No {
             self.close(Closing::Soon);
         }
+    }
+
+    /// What `serving` gives, unless the connection is cut before.
+    pub(super) async fn unless_cut<F: Future>(&self, serving: F) -> Option<F::Output> {
+        let mut serving = pin!(serving);
+        poll_fn(|context| match self.closing(context) {
+            Closing::Now => Poll::Ready(None),
+            _ => serving.as_mut().poll(context).map(Some),
+        })
+        .await
     }
 
     fn close(&self, closing: Closing) {

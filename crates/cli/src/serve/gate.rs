@@ -37,13 +37,10 @@ impl Gate {
         id: u64,
     ) -> Self {
         // Only plugins look at it.
-        let info = connection.here.has_plugins().then(|| {
-            let mut info = ConnectionInfo::default();
-            info.peer = Some(peer);
-            info.local = local;
-            info.id = Some(id);
-            info
-        });
+        let info = connection
+            .here
+            .has_plugins()
+            .then(|| connection.here.connection_info(peer, local, id));
         Gate {
             service: connection.here.service(),
             connection,
@@ -69,7 +66,7 @@ impl hyper::service::Service<Request<Incoming>> for Gate {
             }
             Ok(()) => {
                 if let Some(info) = &self.info {
-                    request.extensions_mut().insert(*info);
+                    request.extensions_mut().insert(info.clone());
                 }
                 Answer::Chain(self.service.clone().call(request))
             }
@@ -124,6 +121,7 @@ pub(super) struct GateFuture {
     active: Option<Active>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "a box would be one more allocation")]
 enum Answer {
     Own(Option<Response<ReplyBody>>),
     Chain(<LocalService<Router> as Service<Request<Incoming>>>::Future),

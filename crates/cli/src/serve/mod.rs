@@ -1,6 +1,7 @@
-//! `enginebay serve`: an HTTP server that runs the Wasm filters of an Envoy bootstrap configuration.
+//! `enginebay serve`: a server for HTTP and TCP that runs the Wasm filters of an Envoy bootstrap configuration.
 
 mod admin;
+mod attributes;
 mod callouts;
 mod connection;
 mod gate;
@@ -16,6 +17,7 @@ mod router;
 mod routes;
 mod server;
 mod stats;
+mod tcp;
 mod upstream;
 mod worker;
 
@@ -84,6 +86,7 @@ Bounds:
   upstream connections          1024 per cluster and worker, else 503
   an idle upstream connection   1 h, or idle_timeout of the cluster
   upstream response headers     60 KiB
+  a TCP connection without data 1 h, unless configured
 
 Admin interface (admin.address): /ready, /stats?filter=REGEX, /runtimes, /listeners.";
 

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use enginebay::config::model::{Bootstrap, Cluster, Listener, Roots, WasmFilter};
+use enginebay::config::model::{Bootstrap, Cluster, Listener, Roots, RouteTable, WasmFilter};
 use enginebay::config::{Process, load_bootstrap};
-use enginebay::{EngineOptions, Engines, FailState, Failure, Plugin, StdPlatform};
+use enginebay::{EngineOptions, Engines, FailState, Failure, Plugin};
 use enginebay_http::{ChainOptions, FilterChain, Upstreams};
 
+use super::attributes::{Facts, ServerPlatform};
 use super::callouts::SilentUpstreams;
 use super::routes::Routes;
 use super::stats::Stats;
@@ -16,6 +17,7 @@ use super::upstream::Tls;
 
 /// Shared by all threads.
 pub(super) struct Plan {
+    pub(super) facts: Arc<Facts>,
     pub(super) listeners: Vec<ListenerPlan>,
     pub(super) clusters: Vec<ClusterPlan>,
 }
@@ -27,6 +29,7 @@ pub(super) struct ClusterPlan {
 
 pub(super) struct ListenerPlan {
     pub(super) listener: Listener,
+    /// None for TCP.
     pub(super) routes: Routes,
     pub(super) chain: FilterChain,
 }
@@ -63,6 +66,7 @@ impl Plan {
         engines: &Engines,
         stats: &Stats,
     ) -> Result<Plan, String> {
+        let facts = Arc::new(Facts::new(&bootstrap));
         let clusters = bootstrap.clusters;
         let names = clusters.iter().map(|cluster| cluster.name.clone());
         let upstreams = Rc::new(SilentUpstreams(names.collect()));
@@ -70,18 +74,20 @@ impl Plan {
         for (at, listener) in bootstrap.listeners.into_iter().enumerate() {
             let mut proved = Vec::with_capacity(plugins(&listener).count());
             for (number, filter) in plugins(&listener).enumerate() {
-                let plugin = prove(engines, filter, upstreams.clone(), || {
+                let plugin = prove(engines, filter, &facts, upstreams.clone(), || {
                     stats.vm_created(at, number)
                 })
                 .map_err(|failure| refusal(file, filter, &failure))?;
                 stats.vm_dropped(at, number);
                 proved.push(plugin);
             }
-            let loggers = proved.split_off(listener.http.filters.len());
+            let loggers = proved.split_off(listener.filters().len());
             let mut options = ChainOptions::default();
             options.body_buffer = usize::try_from(listener.buffer_limit).unwrap_or(usize::MAX);
+            let no_routes = RouteTable::default();
+            let routes = listener.http().map_or(&no_routes, |http| &http.routes);
             listeners.push(ListenerPlan {
-                routes: Routes::new(&listener.http.routes, &clusters),
+                routes: Routes::new(routes, &clusters),
                 chain: FilterChain::new(proved)
                     .with_access_loggers(loggers)
                     .with_options(options),
@@ -93,7 +99,11 @@ impl Plan {
             Ok(ClusterPlan { cluster, tls })
         });
         let clusters = clusters.collect::<Result<_, String>>()?;
-        Ok(Plan { listeners, clusters })
+        Ok(Plan {
+            facts,
+            listeners,
+            clusters,
+        })
     }
 }
 
@@ -113,17 +123,18 @@ fn tls(cluster: &Cluster) -> Result<Option<Arc<Tls>>, String> {
 
 /// The plugins of a listener: its filters, then its access loggers. Everything that counts them has them in this order.
 pub(super) fn plugins(listener: &Listener) -> impl Iterator<Item = &WasmFilter> {
-    listener.http.filters.iter().chain(&listener.http.access_loggers)
+    listener.filters().iter().chain(listener.access_loggers())
 }
 
 fn prove(
     engines: &Engines,
     filter: &WasmFilter,
+    facts: &Arc<Facts>,
     upstreams: Rc<dyn Upstreams>,
     created: impl FnOnce(),
 ) -> Result<Plugin, Failure> {
     let plugin = Plugin::load(engines, &filter.plugin)?;
-    FilterChain::new([plugin.clone()]).start_with(Rc::new(StdPlatform), upstreams)?;
+    FilterChain::new([plugin.clone()]).start_with(Rc::new(ServerPlatform::new(facts.clone())), upstreams)?;
     created();
     Ok(plugin)
 }

@@ -2,6 +2,7 @@
 //! filters.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
+use super::attributes::Exchange;
 use super::upstream::UpstreamBody;
 
 /// A body on its way to the filters.
@@ -17,6 +19,29 @@ pub(super) enum ReplyBody {
     /// All of it, or nothing.
     Whole(Bytes),
     Upstream(UpstreamBody),
+    /// Of an upstream too, where somebody wants to know when it is over.
+    Noted(Box<Noted>),
+}
+
+/// A body, and who wants to know.
+pub(super) struct Noted {
+    body: UpstreamBody,
+    exchange: Rc<Exchange>,
+}
+
+impl ReplyBody {
+    /// Notes that the response's head came, and when its body is over.
+    pub(super) fn noted(self, exchange: Option<Rc<Exchange>>) -> Self {
+        let Some(exchange) = exchange else { return self };
+        exchange.answered();
+        if self.is_end_stream() {
+            exchange.ended();
+        }
+        match self {
+            ReplyBody::Upstream(body) => ReplyBody::Noted(Box::new(Noted { body, exchange })),
+            other => other,
+        }
+    }
 }
 
 impl Body for ReplyBody {
@@ -31,6 +56,14 @@ impl Body for ReplyBody {
             ReplyBody::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             ReplyBody::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             ReplyBody::Upstream(body) => Pin::new(body).poll_frame(context),
+            ReplyBody::Noted(noted) => {
+                let Noted { body, exchange } = &mut **noted;
+                let polled = Pin::new(&mut *body).poll_frame(context);
+                if matches!(polled, Poll::Ready(None)) || (polled.is_ready() && body.is_end_stream()) {
+                    exchange.ended();
+                }
+                polled
+            }
         }
     }
 
@@ -38,6 +71,7 @@ impl Body for ReplyBody {
         match self {
             ReplyBody::Whole(bytes) => bytes.is_empty(),
             ReplyBody::Upstream(body) => body.is_end_stream(),
+            ReplyBody::Noted(noted) => noted.body.is_end_stream(),
         }
     }
 
@@ -45,6 +79,7 @@ impl Body for ReplyBody {
         match self {
             ReplyBody::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             ReplyBody::Upstream(body) => body.size_hint(),
+            ReplyBody::Noted(noted) => noted.body.size_hint(),
         }
     }
 }

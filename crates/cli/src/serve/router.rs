@@ -13,6 +13,7 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tower_service::Service;
 
+use super::attributes::{Exchange, Outcome};
 use super::plan::Plan;
 use super::reply::{self, ReplyBody};
 use super::routes::{Action, Direct};
@@ -29,6 +30,14 @@ struct Inner {
     plan: Arc<Plan>,
     listener: usize,
     clusters: Rc<Clusters>,
+    outcomes: Outcomes,
+}
+
+/// Of requests that need no upstream, made once.
+struct Outcomes {
+    direct: Rc<Outcome>,
+    no_route: Rc<Outcome>,
+    no_cluster: Rc<Outcome>,
 }
 
 impl Router {
@@ -37,7 +46,22 @@ impl Router {
             plan,
             listener,
             clusters,
+            outcomes: Outcomes {
+                direct: Rc::new(Outcome::DIRECT),
+                no_route: Rc::new(Outcome::NO_ROUTE),
+                no_cluster: Rc::new(Outcome::NO_CLUSTER),
+            },
         }))
+    }
+
+    /// What plugins can learn of the request from now on, if one can ask.
+    fn exchange(&self, request: &Request<RequestBody>, cluster: usize) -> Option<Rc<Exchange>> {
+        let body = request.body();
+        let exchange = body
+            .wants_attributes()
+            .then(|| Rc::new(Exchange::new(self.0.plan.facts.clone(), cluster)))?;
+        body.set_attributes(exchange.clone());
+        Some(exchange)
     }
 
     fn answer(&self, request: Request<RequestBody>) -> RouterFuture {
@@ -45,22 +69,48 @@ impl Router {
         let at_once = |response| RouterFuture::AtOnce(ready(Ok(response)));
         let routes = &self.0.plan.listeners[self.0.listener].routes;
         match routes.find(authority(&request), request.uri().path()) {
-            None => at_once(reply::fixed(StatusCode::NOT_FOUND, "", head)),
-            Some(Action::Direct(direct)) => at_once(answer_directly(direct, &request, head)),
+            None => {
+                note(&request, &self.0.outcomes.no_route);
+                at_once(reply::fixed(StatusCode::NOT_FOUND, "", head))
+            }
+            Some(Action::Direct(direct)) => {
+                note(&request, &self.0.outcomes.direct);
+                at_once(answer_directly(direct, &request, head))
+            }
             Some(Action::Forward(to)) => {
-                let cluster = to.cluster.and_then(|index| self.0.clusters.get(index));
+                let cluster = to
+                    .cluster
+                    .and_then(|index| Some((index, self.0.clusters.get(index)?)));
                 match cluster {
-                    None => at_once(reply::fixed(StatusCode::SERVICE_UNAVAILABLE, "", head)),
-                    Some(cluster) => {
-                        let sent = upstream::forward(cluster.clone(), to, request);
+                    None => {
+                        note(&request, &self.0.outcomes.no_cluster);
+                        at_once(reply::fixed(StatusCode::SERVICE_UNAVAILABLE, "", head))
+                    }
+                    Some((index, cluster)) => {
+                        let exchange = self.exchange(&request, index);
+                        let sent = upstream::forward(cluster.clone(), to, request, exchange.clone());
                         RouterFuture::Forward(Box::pin(async move {
-                            let response = sent.await;
-                            Ok(response.unwrap_or_else(|failure| failure.response(head)))
+                            Ok(match sent.await {
+                                Ok(response) => response.map(|body| body.noted(exchange)),
+                                Err(failure) => {
+                                    if let Some(exchange) = exchange {
+                                        exchange.failed(failure);
+                                    }
+                                    failure.response(head)
+                                }
+                            })
                         }))
                     }
                 }
             }
         }
+    }
+}
+
+/// Tells plugins how the request is answered, if one can ask.
+fn note(request: &Request<RequestBody>, outcome: &Rc<Outcome>) {
+    if request.body().wants_attributes() {
+        request.body().set_attributes(outcome.clone());
     }
 }
 
@@ -105,6 +155,10 @@ impl Service<Request<RequestBody>> for Router {
 type Answer = Result<Response<ReplyBody>, Infallible>;
 
 /// A response: most need no wait and so no allocation.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box would be the allocation that is spared"
+)]
 pub(super) enum RouterFuture {
     AtOnce(Ready<Answer>),
     Forward(Pin<Box<dyn Future<Output = Answer>>>),

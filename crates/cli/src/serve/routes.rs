@@ -6,6 +6,8 @@ use bytes::Bytes;
 use enginebay::config::model::{Cluster, Forward, PathMatch, Route, RouteAction, RouteTable};
 use http::{HeaderValue, StatusCode};
 
+use super::attributes::Tree;
+
 /// A [`RouteTable`], arranged for the search.
 pub(super) struct Routes {
     exact: HashMap<String, usize>,
@@ -15,13 +17,30 @@ pub(super) struct Routes {
     prefixes: Vec<(String, usize)>,
     any: Option<usize>,
     ignore_port: bool,
-    hosts: Vec<Vec<CompiledRoute>>,
+    hosts: Vec<CompiledHost>,
+}
+
+struct CompiledHost {
+    name: String,
+    metadata: Tree,
+    routes: Vec<CompiledRoute>,
 }
 
 struct CompiledRoute {
     path: PathMatch,
     case_sensitive: bool,
     action: Action,
+    name: String,
+    metadata: Tree,
+}
+
+/// A route that was found, with what plugins may know of it.
+pub(super) struct Found<'a> {
+    pub(super) action: &'a Action,
+    pub(super) name: &'a str,
+    pub(super) metadata: &'a Tree,
+    pub(super) host_name: &'a str,
+    pub(super) host_metadata: &'a Tree,
 }
 
 /// What to do with a request.
@@ -71,7 +90,11 @@ impl Routes {
                 }
             }
             let compiled = virtual_host.routes.iter().map(|route| compile(route, clusters));
-            routes.hosts.push(compiled.collect());
+            routes.hosts.push(CompiledHost {
+                name: virtual_host.name.clone(),
+                metadata: Tree::metadata(&virtual_host.metadata),
+                routes: compiled.collect(),
+            });
         }
         for wildcards in [&mut routes.suffixes, &mut routes.prefixes] {
             wildcards.sort_by_key(|(part, _)| std::cmp::Reverse(part.len()));
@@ -81,9 +104,20 @@ impl Routes {
 
     /// The first route for this authority and path, if there is one.
     pub(super) fn find(&self, authority: &str, path: &str) -> Option<&Action> {
+        self.look_up(authority, path).map(|found| found.action)
+    }
+
+    /// [`Routes::find`] with what else there is to know of the route.
+    pub(super) fn look_up(&self, authority: &str, path: &str) -> Option<Found<'_>> {
         let host = self.hosts.get(self.host(authority)?)?;
-        let route = host.iter().find(|route| route.matches(path))?;
-        Some(&route.action)
+        let route = host.routes.iter().find(|route| route.matches(path))?;
+        Some(Found {
+            action: &route.action,
+            name: &route.name,
+            metadata: &route.metadata,
+            host_name: &host.name,
+            host_metadata: &host.metadata,
+        })
     }
 
     fn host(&self, authority: &str) -> Option<usize> {
@@ -157,6 +191,8 @@ fn compile(route: &Route, clusters: &[Cluster]) -> CompiledRoute {
         path: route.matches.path.clone(),
         case_sensitive: route.matches.case_sensitive,
         action,
+        name: route.name.clone(),
+        metadata: Tree::metadata(&route.metadata),
     }
 }
 
@@ -204,7 +240,10 @@ static_resources:
 
     fn routes(route_config: &str) -> Routes {
         let bootstrap = bootstrap(route_config);
-        Routes::new(&bootstrap.listeners[0].http.routes, &bootstrap.clusters)
+        Routes::new(
+            &bootstrap.listeners[0].http().unwrap().routes,
+            &bootstrap.clusters,
+        )
     }
 
     fn status(routes: &Routes, authority: &str, path: &str) -> Option<u16> {

@@ -29,6 +29,12 @@ impl Counter {
         self.0.store(self.0.load(Relaxed).wrapping_sub(1), Relaxed);
     }
 
+    #[inline]
+    pub(super) fn add(&self, value: usize) {
+        self.0
+            .store(self.0.load(Relaxed).wrapping_add(value as u64), Relaxed);
+    }
+
     pub(super) fn set(&self, value: usize) {
         self.0.store(value as u64, Relaxed);
     }
@@ -53,6 +59,19 @@ pub(super) struct ListenerStats {
     /// Likewise, callouts that plugins wait for, and bytes of bodies that they hold back.
     pub(super) wasm_callouts: Counter,
     pub(super) wasm_buffered: Counter,
+    pub(super) tcp: TcpStats,
+}
+
+/// What else is counted of a TCP listener.
+#[derive(Default)]
+pub(super) struct TcpStats {
+    pub(super) rx_bytes: Counter,
+    pub(super) tx_bytes: Counter,
+    pub(super) idle_timeout: Counter,
+    pub(super) none_healthy: Counter,
+    pub(super) overflow: Counter,
+    pub(super) connect_fail: Counter,
+    pub(super) connect_timeout: Counter,
 }
 
 impl ListenerStats {
@@ -83,6 +102,28 @@ impl ListenerStats {
     }
 }
 
+impl ListenerStats {
+    /// Those of upstreams are Envoy's of the cluster.
+    fn tcp_values(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let tcp = &self.tcp;
+        [
+            ("downstream_cx_total", self.cx_total.get()),
+            ("downstream_cx_active", self.cx_active.get()),
+            ("downstream_cx_overflow", self.cx_overflow.get()),
+            // A cluster that is not there is refused with the configuration.
+            ("downstream_cx_no_route", 0),
+            ("downstream_cx_rx_bytes_total", tcp.rx_bytes.get()),
+            ("downstream_cx_tx_bytes_total", tcp.tx_bytes.get()),
+            ("idle_timeout", tcp.idle_timeout.get()),
+            ("upstream_cx_none_healthy", tcp.none_healthy.get()),
+            ("upstream_cx_overflow", tcp.overflow.get()),
+            ("upstream_cx_connect_fail", tcp.connect_fail.get()),
+            ("upstream_cx_connect_timeout", tcp.connect_timeout.get()),
+        ]
+        .into_iter()
+    }
+}
+
 /// What all threads count together, each change being rare.
 #[derive(Default)]
 pub(super) struct PluginStats {
@@ -102,8 +143,8 @@ struct RuntimeStats {
 pub(super) struct Stats {
     started: Instant,
     live: AtomicBool,
-    /// `stat_prefix` of each listener.
-    prefixes: Vec<String>,
+    /// Whether each listener is one for TCP, and its `stat_prefix`.
+    prefixes: Vec<(bool, String)>,
     /// By worker, then by listener.
     workers: Vec<Vec<ListenerStats>>,
     /// By listener, then as [`plan::plugins`] has them.
@@ -142,7 +183,7 @@ impl Stats {
             prefixes: bootstrap
                 .listeners
                 .iter()
-                .map(|listener| listener.http.stat_prefix.clone())
+                .map(|listener| (listener.tcp().is_some(), listener.stat_prefix().to_owned()))
                 .collect(),
             workers: (0..workers)
                 .map(|_| (0..listeners).map(|_| ListenerStats::default()).collect())
@@ -232,9 +273,15 @@ impl Stats {
             *sum = sum.wrapping_add(value);
         };
         for worker in &self.workers {
-            for (prefix, listener) in self.prefixes.iter().zip(worker) {
-                for (name, value) in listener.values() {
-                    add(format!("http.{prefix}.{name}"), value);
+            for ((tcp, prefix), listener) in self.prefixes.iter().zip(worker) {
+                if *tcp {
+                    for (name, value) in listener.tcp_values() {
+                        add(format!("tcp.{prefix}.{name}"), value);
+                    }
+                } else {
+                    for (name, value) in listener.values() {
+                        add(format!("http.{prefix}.{name}"), value);
+                    }
                 }
                 add("wasm.streams_active".to_owned(), listener.wasm_streams.get());
                 add("wasm.callouts_active".to_owned(), listener.wasm_callouts.get());

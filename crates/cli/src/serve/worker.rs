@@ -10,20 +10,21 @@ use std::task::Poll;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use enginebay::StdPlatform;
 use enginebay::config::model::Codec;
-use enginebay_http::{LocalChain, LocalService};
+use enginebay_http::{Attributes, ConnectionInfo, ConnectionState, LocalChain, LocalService};
 use http::HeaderValue;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use super::attributes::{ListenerAttributes, ServerPlatform};
 use super::callouts::ClusterUpstreams;
 use super::connection::{self, Connection};
 use super::plan::{self, ListenerPlan, Plan};
 use super::router::Router;
 use super::stats::{ListenerStats, Stats};
+use super::tcp;
 use super::upstream::{Cluster, Clusters};
 
 /// How long the first look-up of names may hold up the start, as in Envoy (`warming`).
@@ -261,7 +262,10 @@ impl OpenConnections {
         };
         spawn_local(async move {
             let _entry = entry;
-            connection::serve(stream, peer, id, connection).await;
+            match connection.here.tcp() {
+                Some(_) => tcp::serve(stream, peer, id, connection).await,
+                None => connection::serve(stream, peer, id, connection).await,
+            }
         });
     }
 
@@ -310,6 +314,9 @@ pub(super) struct Here {
     server_name: HeaderValue,
     chain: LocalChain,
     service: LocalService<Router>,
+    /// For a TCP listener; then the service is not used.
+    tcp: Option<tcp::Proxy>,
+    attributes: Arc<dyn Attributes + Send + Sync>,
     /// By plugin, whether its VM has failed.
     crashed: RefCell<Vec<bool>>,
 }
@@ -323,13 +330,25 @@ impl Here {
     ) -> Result<Self, String> {
         let chain = listener
             .chain
-            .start_with(Rc::new(StdPlatform), Rc::new(ClusterUpstreams(clusters.clone())))
+            .start_with(
+                Rc::new(ServerPlatform::new(task.plan.facts.clone())),
+                Rc::new(ClusterUpstreams(clusters.clone())),
+            )
             .map_err(|failure| format!("worker {}: {failure}", task.index))?;
         let filters = plan::plugins(&listener.listener).count();
         for filter in 0..filters {
             task.stats.vm_created(index, filter);
         }
-        let server_name = listener.listener.http.server_name.as_deref();
+        let http = listener.listener.http();
+        let server_name = http.and_then(|http| http.server_name.as_deref());
+        let tcp = listener.listener.tcp().and_then(|tcp| {
+            // One that is not there was refused with the configuration.
+            Some(tcp::Proxy::new(
+                tcp,
+                &chain,
+                clusters.named(&tcp.cluster)?.clone(),
+            ))
+        });
         let router = Router::new(task.plan.clone(), index, clusters.clone());
         Ok(Here {
             plan: task.plan.clone(),
@@ -341,6 +360,8 @@ impl Here {
                 .and_then(|name| HeaderValue::from_str(name).ok())
                 .unwrap_or(const { HeaderValue::from_static("enginebay") }),
             service: chain.service(router),
+            attributes: Arc::new(ListenerAttributes::new(task.plan.clone(), index)),
+            tcp,
             chain,
             crashed: RefCell::new(vec![false; filters]),
         })
@@ -360,7 +381,16 @@ impl Here {
     }
 
     pub(super) fn codec(&self) -> Codec {
-        self.plan().listener.http.codec
+        self.plan()
+            .listener
+            .http()
+            .map_or_else(Codec::default, |http| http.codec)
+    }
+
+    /// How it serves TCP, if it does.
+    #[inline]
+    pub(super) fn tcp(&self) -> Option<&tcp::Proxy> {
+        self.tcp.as_ref()
     }
 
     #[inline]
@@ -375,6 +405,22 @@ impl Here {
 
     pub(super) fn service(&self) -> LocalService<Router> {
         self.service.clone()
+    }
+
+    /// A connection as plugins see it.
+    pub(super) fn connection_info(
+        &self,
+        peer: SocketAddr,
+        local: Option<SocketAddr>,
+        id: u64,
+    ) -> ConnectionInfo {
+        let mut info = ConnectionInfo::default();
+        info.peer = Some(peer);
+        info.local = local;
+        info.id = Some(id);
+        info.state = Some(ConnectionState::default());
+        info.attributes = Some(self.attributes.clone());
+        info
     }
 
     fn admit(&self) -> bool {

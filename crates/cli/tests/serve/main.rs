@@ -12,11 +12,13 @@ mod config;
 mod failing_plugins;
 mod grpc_server;
 mod pausing;
+mod properties;
 mod requests;
 #[path = "../common/runtimes.rs"]
 mod runtimes;
 mod server;
 mod starting;
 mod stopping;
+mod tcp;
 mod tls;
 mod upstream;

@@ -131,26 +131,22 @@ fn the_admin_interface_tells_what_there_is() {
 
 #[test]
 #[cfg(feature = "wasmtime")]
-fn the_example_is_valid() {
+fn the_examples_are_valid() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_enginebay"))
-        .args([
-            "serve",
-            "-c",
-            "examples/configs/add_header.yaml",
-            "--mode",
-            "validate",
-        ])
-        .current_dir(root)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout),
-        "configuration 'examples/configs/add_header.yaml' OK\n"
-    );
+    for file in ["examples/configs/add_header.yaml", "examples/configs/tcp.yaml"] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_enginebay"))
+            .args(["serve", "-c", file, "--mode", "validate"])
+            .current_dir(&root)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            format!("configuration '{file}' OK\n")
+        );
+    }
 }

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Check, REQUIRED};
+use super::{Check, REQUIRED, metadata};
 use crate::descriptors::HTTP_PROTOCOL_OPTIONS;
-use crate::model::{Cluster, ClusterKind, DnsFamily, Endpoint};
+use crate::model::{Cluster, ClusterKind, DnsFamily, Endpoint, Locality, Metadata};
 use crate::path;
 use crate::proto::envoy::config::cluster::v3 as cluster;
 use crate::proto::envoy::config::endpoint::v3 as endpoint;
@@ -68,6 +68,7 @@ impl Check<'_> {
             .and_then(|socket| self.upstream_tls(socket, &path::field(path, "transport_socket")));
         Cluster {
             name,
+            metadata: metadata::metadata(message.metadata.as_ref()),
             kind,
             dns_family,
             endpoints,
@@ -165,7 +166,13 @@ impl Check<'_> {
         for (at, place) in message.endpoints.iter().enumerate() {
             let hosts = path::field(&path::index(&places, at), "lb_endpoints");
             for (at, host) in place.lb_endpoints.iter().enumerate() {
-                endpoints.extend(self.endpoint(host, kind, &path::index(&hosts, at)));
+                let endpoint = self.endpoint(host, kind, &path::index(&hosts, at));
+                endpoints.extend(endpoint.map(|endpoint| Endpoint {
+                    metadata: metadata::metadata(host.metadata.as_ref()),
+                    locality: metadata::locality(place.locality.as_ref()),
+                    locality_metadata: metadata::metadata(place.metadata.as_ref()),
+                    ..endpoint
+                }));
             }
         }
         if kind == ClusterKind::LogicalDns && endpoints.len() > 1 {
@@ -200,6 +207,13 @@ impl Check<'_> {
             self.problem(path::field(&path, "socket_address.address"), problem);
         }
         let hostname = message.hostname.clone();
-        Some(Endpoint { host, port, hostname })
+        Some(Endpoint {
+            host,
+            port,
+            hostname,
+            metadata: Metadata::default(),
+            locality: Locality::default(),
+            locality_metadata: Metadata::default(),
+        })
     }
 }

@@ -2,6 +2,8 @@
 
 mod clusters;
 mod http;
+mod metadata;
+mod network;
 mod plugin;
 mod routes;
 mod server;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use super::{Check, REQUIRED};
+use super::{Check, REQUIRED, metadata};
 use crate::model::{
     DirectResponse, Forward, PathMatch, Route, RouteAction, RouteMatch, RouteTable, VirtualHost,
 };
@@ -95,6 +95,7 @@ impl Check<'_> {
             name,
             domains: own,
             routes,
+            metadata: metadata::metadata(message.metadata.as_ref()),
         }
     }
 
@@ -116,6 +117,7 @@ impl Check<'_> {
             name: message.name.clone(),
             matches: matches?,
             action: action?,
+            metadata: metadata::metadata(message.metadata.as_ref()),
         })
     }
 

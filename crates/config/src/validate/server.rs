@@ -5,23 +5,20 @@ use std::collections::{BTreeSet, HashSet};
 use prost::Message;
 use prost_types::Any;
 
-use super::{Check, REQUIRED};
-use crate::descriptors::{self, HTTP_CONNECTION_MANAGER, type_name};
-use crate::model::{Bootstrap, Listener, Node};
+use super::{Check, metadata};
+use crate::descriptors::{self, type_name};
+use crate::model::{Bootstrap, Listener, TrafficDirection};
+use crate::path;
 use crate::proto::envoy::config::bootstrap::v3 as bootstrap;
+use crate::proto::envoy::config::core::v3::TrafficDirection as Direction;
 use crate::proto::envoy::config::listener::v3 as listener;
-use crate::{path, plugin_bytes};
 
 /// Envoy's default for `per_connection_buffer_limit_bytes`.
 const BUFFER_LIMIT: u32 = 1 << 20;
 
 impl Check<'_> {
     pub(crate) fn bootstrap(&mut self, message: &bootstrap::Bootstrap) -> Bootstrap {
-        let node = message.node.as_ref().map(|node| Node {
-            id: node.id.clone(),
-            cluster: node.cluster.clone(),
-            metadata_json: node.metadata.as_ref().map(plugin_bytes::json).unwrap_or_default(),
-        });
+        let node = message.node.as_ref().map(metadata::node);
         let address = message.admin.as_ref().and_then(|admin| admin.address.as_ref());
         let admin = address.and_then(|address| self.socket_address(Some(address), "admin.address"));
 
@@ -82,27 +79,20 @@ impl Check<'_> {
             return None;
         };
         let filters_path = path::field(&path::index(&chains_path, 0), "filters");
-        let [filter] = chain.filters.as_slice() else {
-            let count = chain.filters.len();
-            let problem = format!("exactly one filter is supported, an HttpConnectionManager; found {count}");
-            self.problem(filters_path, problem);
-            return None;
-        };
-        let filter_path = path::index(&filters_path, 0);
-        self.required(&filter.name, &filter_path, "name");
-        let config_path = path::field(&filter_path, "typed_config");
-        let Some(listener::filter::ConfigType::TypedConfig(any)) = &filter.config_type else {
-            self.problem(config_path, REQUIRED);
-            return None;
-        };
-        let manager = self.unpack(any, &[HTTP_CONNECTION_MANAGER], &config_path)?;
-        let http = self.http(&manager, clusters, &config_path)?;
+        let kind = self.listener_kind(&chain.filters, clusters, &filters_path)?;
         let buffer_limit = message.per_connection_buffer_limit_bytes.unwrap_or(BUFFER_LIMIT);
         Some(Listener {
             name: message.name.clone(),
             address: address?,
             buffer_limit,
-            http,
+            direction: match message.traffic_direction() {
+                Direction::Unspecified => TrafficDirection::Unspecified,
+                Direction::Inbound => TrafficDirection::Inbound,
+                Direction::Outbound => TrafficDirection::Outbound,
+            },
+            metadata: metadata::metadata(message.metadata.as_ref()),
+            filter_chain_name: chain.name.clone(),
+            kind,
         })
     }
 

@@ -58,6 +58,10 @@ pub(super) fn set_buffer_bytes<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64])
     let [buffer, start, size, data, data_size] = *array(args)?;
     status(|| -> Outcome {
         let buffer = buffer_type(buffer)?;
+        if cx.state.configuration(buffer).is_some() {
+            // There, but not to be changed.
+            return Err(Status::BadArgument.into());
+        }
         let (start, size) = (saturate(start), saturate(size));
         // Known before the bytes are read, so that a buffer that isn't there costs no copy.
         let (len, new_len) = cx
@@ -65,7 +69,11 @@ pub(super) fn set_buffer_bytes<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64])
             .with_buffer(buffer, |body| {
                 (body.len(), body.len_after(start, size, saturate(data_size)))
             })
-            .ok_or(Status::NotFound)?;
+            .ok_or_else(|| match cx.state.arguments.borrow().is_some() {
+                // Those of `proxy_on_foreign_function` are there, and stay as they are.
+                true if buffer == BufferType::ForeignFunctionArguments => Status::BadArgument,
+                _ => Status::NotFound,
+            })?;
         // As on Envoy: what a callout brought can only be read.
         if matches!(
             buffer,
@@ -95,8 +103,10 @@ pub(super) fn get_configuration<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]
             true => BufferType::VmConfiguration,
             false => BufferType::PluginConfiguration,
         };
-        let configuration = cx.state.configuration(buffer).ok_or(Status::NotFound)?;
-        let bytes = configuration.bytes();
+        let configuration = cx.state.configuration(buffer);
+        let bytes = configuration
+            .as_ref()
+            .map_or(&[][..], |configuration| configuration.bytes());
         cx.give(return_data, return_size, bytes.len(), |_, out| {
             out.copy_from_slice(bytes);
             true

@@ -29,8 +29,8 @@ pub(super) fn set_effective_context<S: StreamState>(
     let [id] = *array(args)?;
     status(|| -> Outcome {
         let id = id as u32;
-        // The context whose callback runs is there; its id is 0 while the module starts.
-        let is_current = id != 0 && id == cx.state.current.get();
+        // 0 goes back to the context whose callback runs, as on Envoy. That one is there.
+        let is_current = id == 0 || id == cx.state.current.get();
         if !is_current && cx.state.contexts.borrow().get(id).is_none() {
             return Err(Status::BadArgument.into());
         }

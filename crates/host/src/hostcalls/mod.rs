@@ -135,117 +135,110 @@ impl<S: StreamState> Cx<'_, S> {
     }
 }
 
-/// A host function as a function pointer that takes what it needs in registers.
-macro_rules! call {
-    ($function:path) => {
-        |state, guest, args| $function(&mut Cx { state, guest }, args)
+/// The one place where a function of the ABI meets its implementation: each is a function pointer that takes what it
+/// needs in registers.
+macro_rules! host_calls {
+    ($($($function:ident)|+: $call:path;)+) => {
+        pub(crate) fn implementation<S: StreamState>(function: HostFunction) -> HostCall<S> {
+            match function {
+                $($(HostFunction::$function)|+ => |state, guest, args| $call(&mut Cx { state, guest }, args),)+
+            }
+        }
+
+        /// What stands for a function while the module starts, if it may not be called then.
+        pub(crate) fn too_early<S: StreamState>(function: HostFunction) -> HostCall<S> {
+            match function {
+                $($(HostFunction::$function => |_, _, _| Err(early(HostFunction::$function)),)+)+
+            }
+        }
     };
 }
 
-/// The one place where a function of the ABI meets its implementation.
-pub(crate) fn implementation<S: StreamState>(function: HostFunction) -> HostCall<S> {
-    use HostFunction as F;
-    match function {
-        F::ProxyLog => call!(logging::log),
-        F::ProxyGetLogLevel => call!(logging::get_log_level),
+#[cold]
+fn early(function: HostFunction) -> HostError {
+    HostError::other(format!(
+        "{function} was called while the module starts (restricted_callback)"
+    ))
+}
 
-        F::ProxyDone => call!(contexts::done),
-        F::ProxySetEffectiveContext => call!(contexts::set_effective_context),
+host_calls! {
+    ProxyLog: logging::log;
+    ProxyGetLogLevel: logging::get_log_level;
 
-        F::ProxyGetCurrentTimeNanoseconds => call!(time::get_current_time_nanoseconds),
+    ProxyDone: contexts::done;
+    ProxySetEffectiveContext: contexts::set_effective_context;
 
-        F::ProxyGetConfiguration => call!(buffers::get_configuration),
-        F::ProxyGetBufferBytes => call!(buffers::get_buffer_bytes),
-        F::ProxyGetBufferStatus => call!(buffers::get_buffer_status),
-        F::ProxySetBufferBytes => call!(buffers::set_buffer_bytes),
+    ProxyGetCurrentTimeNanoseconds: time::get_current_time_nanoseconds;
 
-        F::ProxyGetHeaderMapSize => call!(headers::get_header_map_size),
-        F::ProxyGetHeaderMapPairs => call!(headers::get_header_map_pairs),
-        F::ProxySetHeaderMapPairs => call!(headers::set_header_map_pairs),
-        F::ProxyGetHeaderMapValue => call!(headers::get_header_map_value),
-        F::ProxyAddHeaderMapValue => call!(headers::add_header_map_value),
-        F::ProxyReplaceHeaderMapValue => call!(headers::replace_header_map_value),
-        F::ProxyRemoveHeaderMapValue => call!(headers::remove_header_map_value),
+    ProxyGetConfiguration: buffers::get_configuration;
+    ProxyGetBufferBytes: buffers::get_buffer_bytes;
+    ProxyGetBufferStatus: buffers::get_buffer_status;
+    ProxySetBufferBytes: buffers::set_buffer_bytes;
 
-        F::ProxyContinueRequest => call!(streams::continue_request),
-        F::ProxyContinueResponse => call!(streams::continue_response),
-        F::ProxyContinueStream => call!(streams::continue_stream),
-        F::ProxyCloseStream => call!(streams::close_stream),
-        F::ProxyClearRouteCache => call!(streams::clear_route_cache),
-        F::ProxySendLocalResponse => call!(streams::send_local_response),
-        F::ProxyGetStatus => call!(grpc_calls::get_status),
+    ProxyGetHeaderMapSize: headers::get_header_map_size;
+    ProxyGetHeaderMapPairs: headers::get_header_map_pairs;
+    ProxySetHeaderMapPairs: headers::set_header_map_pairs;
+    ProxyGetHeaderMapValue: headers::get_header_map_value;
+    ProxyAddHeaderMapValue: headers::add_header_map_value;
+    ProxyReplaceHeaderMapValue: headers::replace_header_map_value;
+    ProxyRemoveHeaderMapValue: headers::remove_header_map_value;
 
-        F::ProxyGetProperty => call!(properties::get_property),
-        F::ProxySetProperty => call!(properties::set_property),
+    ProxyContinueRequest: streams::continue_request;
+    ProxyContinueResponse: streams::continue_response;
+    ProxyContinueStream: streams::continue_stream;
+    ProxyCloseStream: streams::close_stream;
+    ProxyClearRouteCache: streams::clear_route_cache;
+    ProxySendLocalResponse: streams::send_local_response;
+    ProxyGetStatus: grpc_calls::get_status;
 
-        F::ProxySetTickPeriodMilliseconds => call!(timers::set_tick_period_milliseconds),
-        F::ProxyHttpCall => call!(http_calls::http_call),
-        F::ProxyGrpcCall => call!(grpc_calls::grpc_call),
-        F::ProxyGrpcStream => call!(grpc_calls::grpc_stream),
-        F::ProxyGrpcSend => call!(grpc_calls::grpc_send),
-        F::ProxyGrpcCancel => call!(grpc_calls::grpc_cancel),
-        F::ProxyGrpcClose => call!(grpc_calls::grpc_close),
-        F::ProxyGetSharedData => call!(shared_data::get_shared_data),
-        F::ProxySetSharedData => call!(shared_data::set_shared_data),
-        F::ProxyRegisterSharedQueue => call!(shared_queues::register_shared_queue),
-        F::ProxyResolveSharedQueue => call!(shared_queues::resolve_shared_queue),
-        F::ProxyEnqueueSharedQueue => call!(shared_queues::enqueue_shared_queue),
-        F::ProxyDequeueSharedQueue => call!(shared_queues::dequeue_shared_queue),
-        F::ProxyDefineMetric => call!(metrics::define_metric),
-        F::ProxyRecordMetric => call!(metrics::record_metric),
-        F::ProxyIncrementMetric => call!(metrics::increment_metric),
-        F::ProxyGetMetric => call!(metrics::get_metric),
-        F::ProxyCallForeignFunction => call!(foreign::call_foreign_function),
+    ProxyGetProperty: properties::get_property;
+    ProxySetProperty: properties::set_property;
 
-        F::EnvEmscriptenNotifyMemoryGrowth => call!(wasi::nothing),
-        F::EnvPthreadEqual => call!(wasi::pthread_equal),
+    ProxySetTickPeriodMilliseconds: timers::set_tick_period_milliseconds;
+    ProxyHttpCall: http_calls::http_call;
+    ProxyGrpcCall: grpc_calls::grpc_call;
+    ProxyGrpcStream: grpc_calls::grpc_stream;
+    ProxyGrpcSend: grpc_calls::grpc_send;
+    ProxyGrpcCancel: grpc_calls::grpc_cancel;
+    ProxyGrpcClose: grpc_calls::grpc_close;
+    ProxyGetSharedData: shared_data::get_shared_data;
+    ProxySetSharedData: shared_data::set_shared_data;
+    ProxyRegisterSharedQueue: shared_queues::register_shared_queue;
+    ProxyResolveSharedQueue: shared_queues::resolve_shared_queue;
+    ProxyEnqueueSharedQueue: shared_queues::enqueue_shared_queue;
+    ProxyDequeueSharedQueue: shared_queues::dequeue_shared_queue;
+    ProxyDefineMetric: metrics::define_metric;
+    ProxyRecordMetric: metrics::record_metric;
+    ProxyIncrementMetric: metrics::increment_metric;
+    ProxyGetMetric: metrics::get_metric;
+    ProxyCallForeignFunction: foreign::call_foreign_function;
 
-        F::WasiArgsGet => call!(wasi::args_get),
-        F::WasiArgsSizesGet => call!(wasi::args_sizes_get),
-        F::WasiEnvironGet => call!(wasi::environ_get),
-        F::WasiEnvironSizesGet => call!(wasi::environ_sizes_get),
-        F::WasiClockResGet => call!(wasi::clock_res_get),
-        F::WasiClockTimeGet => call!(wasi::clock_time_get),
-        F::WasiRandomGet => call!(wasi::random_get),
-        F::WasiFdWrite => call!(wasi::fd_write),
-        F::WasiFdRead => call!(wasi::fd_read),
-        F::WasiFdSeek => call!(wasi::fd_seek),
-        F::WasiFdClose => call!(wasi::fd_close),
-        F::WasiFdFdstatGet => call!(wasi::fd_fdstat_get),
-        F::WasiProcExit => call!(wasi::proc_exit),
-        F::WasiSchedYield => call!(wasi::nothing),
+    EnvEmscriptenNotifyMemoryGrowth: wasi::success;
+    EnvPthreadEqual: wasi::pthread_equal;
 
-        // There are no files, directories or sockets: every descriptor that names one is a bad one.
-        F::WasiFdAdvise
-        | F::WasiFdAllocate
-        | F::WasiFdDatasync
-        | F::WasiFdFdstatSetFlags
-        | F::WasiFdFdstatSetRights
-        | F::WasiFdFilestatGet
-        | F::WasiFdFilestatSetSize
-        | F::WasiFdFilestatSetTimes
-        | F::WasiFdPread
-        | F::WasiFdPrestatGet
-        | F::WasiFdPrestatDirName
-        | F::WasiFdPwrite
-        | F::WasiFdReaddir
-        | F::WasiFdRenumber
-        | F::WasiFdSync
-        | F::WasiFdTell
-        | F::WasiPathCreateDirectory
-        | F::WasiPathFilestatGet
-        | F::WasiPathFilestatSetTimes
-        | F::WasiPathLink
-        | F::WasiPathOpen
-        | F::WasiPathReadlink
-        | F::WasiPathRemoveDirectory
-        | F::WasiPathRename
-        | F::WasiPathSymlink
-        | F::WasiPathUnlinkFile
-        | F::WasiSockAccept
-        | F::WasiSockRecv
-        | F::WasiSockSend
-        | F::WasiSockShutdown => call!(wasi::bad_descriptor),
-        F::WasiPollOneoff | F::WasiProcRaise => call!(wasi::not_here),
-    }
+    WasiArgsGet: wasi::args_get;
+    WasiArgsSizesGet: wasi::args_sizes_get;
+    WasiEnvironGet: wasi::environ_get;
+    WasiEnvironSizesGet: wasi::environ_sizes_get;
+    WasiClockResGet: wasi::clock_res_get;
+    WasiClockTimeGet: wasi::clock_time_get;
+    WasiRandomGet: wasi::random_get;
+    WasiFdWrite: wasi::fd_write;
+    WasiFdPwrite: wasi::fd_pwrite;
+    WasiFdTell: wasi::fd_tell;
+    WasiFdFdstatGet: wasi::fd_fdstat_get;
+    WasiProcExit: wasi::proc_exit;
+    WasiPollOneoff: wasi::poll_oneoff;
+
+    // There are no files, directories or sockets: what Envoy says to whoever asks for one.
+    WasiSchedYield | WasiFdAdvise | WasiFdClose | WasiFdSeek: wasi::success;
+    WasiFdAllocate | WasiFdDatasync | WasiFdFdstatSetRights | WasiFdFilestatSetSize | WasiFdFilestatSetTimes
+        | WasiFdSync: wasi::nothing_to_do;
+    WasiFdFilestatGet | WasiFdPrestatGet | WasiFdRenumber: wasi::bad_descriptor;
+    WasiFdReaddir: wasi::no_directory;
+    WasiPathOpen: wasi::no_entry;
+    WasiFdFdstatSetFlags | WasiFdPread | WasiFdPrestatDirName | WasiFdRead | WasiProcRaise: wasi::not_here;
+    WasiPathCreateDirectory | WasiPathFilestatGet | WasiPathFilestatSetTimes | WasiPathLink | WasiPathReadlink
+        | WasiPathRemoveDirectory | WasiPathRename | WasiPathSymlink | WasiPathUnlinkFile | WasiSockAccept
+        | WasiSockRecv | WasiSockSend | WasiSockShutdown: wasi::not_supported;
 }

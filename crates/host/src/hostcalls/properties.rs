@@ -4,6 +4,7 @@ use enginebay_abi::{PropertyPath, Status};
 use enginebay_engine::HostError;
 
 use super::{Cx, Outcome, array, finish, status};
+use crate::contexts::Kind;
 use crate::state::VmState;
 use crate::{PropertyDeclaration, StreamState};
 
@@ -26,7 +27,7 @@ pub(super) fn get_property<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> 
     })
 }
 
-fn lookup<S: StreamState>(state: &VmState<S>, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {
+pub(super) fn lookup<S: StreamState>(state: &VmState<S>, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {
     if path.is(&["plugin_vm_id"]) {
         out.extend_from_slice(state.config.vm_id.as_bytes());
         return true;
@@ -41,7 +42,7 @@ fn lookup<S: StreamState>(state: &VmState<S>, path: PropertyPath<'_>, out: &mut 
     state
         .with_stream(|stream| stream.property(path, out))
         .unwrap_or(false)
-        || state.platform.property(path, out)
+        || state.platform.property(path.without_xds(), out)
 }
 
 #[inline]
@@ -55,9 +56,26 @@ pub(super) fn set_property<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> 
         if path.len().saturating_add(value.len()) > state.limits.property {
             return Err(Status::BadArgument.into());
         }
-        let path = PropertyPath::parse(path).map_err(|_| Status::SerializationFailure)?;
-        let declared = PropertyDeclaration::default();
-        let set = state.with_stream(|stream| stream.set_property(path, value, &declared));
+        let set = match PropertyPath::parse(path) {
+            Ok(path) => {
+                let declared = declaration(state, path);
+                state.with_stream(|stream| stream.set_property(path, value, &declared))
+            }
+            // As on Envoy, though nobody can read it.
+            Err(_) => state.with_stream(|_| Status::Ok),
+        };
         finish(set.unwrap_or(Status::NotFound))
     })
+}
+
+/// What the plugin declared of a property.
+fn declaration<S: StreamState>(state: &VmState<S>, path: PropertyPath<'_>) -> PropertyDeclaration {
+    let contexts = state.contexts.borrow();
+    match contexts
+        .get(contexts.root_of(state.context()))
+        .map(|context| &context.kind)
+    {
+        Some(Kind::Root(root)) => root.declarations.get(path).cloned().unwrap_or_default(),
+        _ => PropertyDeclaration::default(),
+    }
 }

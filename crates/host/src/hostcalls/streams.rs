@@ -28,7 +28,11 @@ pub(super) fn continue_stream<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) 
 
 fn go_on<S: StreamState>(cx: &Cx<'_, S>, stream: StreamType) -> Outcome {
     let result = cx.state.with_stream(|state| state.continue_stream(stream));
-    finish(result.unwrap_or(Status::Unimplemented))
+    // A root context has no stream that waits. What Envoy says then.
+    finish(result.unwrap_or(match stream {
+        StreamType::Upstream => Status::Unimplemented,
+        _ => Status::Ok,
+    }))
 }
 
 #[inline]
@@ -37,7 +41,8 @@ pub(super) fn close_stream<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> 
     status(|| -> Outcome {
         let stream = StreamType::from_u32(stream as u32).ok_or(Status::BadArgument)?;
         let result = cx.state.with_stream(|state| state.close_stream(stream));
-        finish(result.unwrap_or(Status::Unimplemented))
+        // A root context has no stream to close.
+        finish(result.unwrap_or(Status::Ok))
     })
 }
 
@@ -94,7 +99,15 @@ pub(super) fn send_local_response<S: StreamState>(
             grpc_status: Some(grpc_status as u32).filter(|status| *status != u32::MAX),
         };
         let sent = state.with_stream(|stream| stream.send_local_response(response));
-        finish(sent.unwrap_or(Status::BadArgument))?;
+        // As on Envoy: SDKs take any status but OK for a crash.
+        let Some(sent) = sent else {
+            state.log(
+                LogLevel::Warn,
+                "proxy_send_local_response: there is no request to answer in this context",
+            );
+            return Ok(());
+        };
+        finish(sent)?;
         if state.context() == state.current.get() {
             state.stop_iteration.set(true);
         }

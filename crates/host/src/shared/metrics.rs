@@ -198,7 +198,8 @@ impl VmMetrics {
 
     #[inline]
     pub(crate) fn record(&self, id: u32, value: u64) -> Result<(), Status> {
-        self.get(id)?.record(value);
+        // The specification has but one status for a number that is none.
+        self.get(id).map_err(|_| Status::NotFound)?.record(value);
         Ok(())
     }
 

@@ -122,7 +122,7 @@ fn configurations() {
         let reports = bay.reports(&guest);
         assert_eq!(reports[..8], seen);
         assert_eq!(reports[8..16], seen);
-        assert_eq!(reports[16..], ["1"]);
+        assert_eq!(reports[16..], ["2"]);
     });
 }
 

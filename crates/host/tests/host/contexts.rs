@@ -18,11 +18,13 @@ fn host_functions_act_on_the_effective_context_until_the_callback_ends() {
             status("proxy_set_effective_context", &[4]),
             name.clone(),
             status("proxy_set_effective_context", &[99]),
-            status("proxy_set_effective_context", &[0]),
             status("proxy_set_effective_context", &[u32::MAX]),
             status("proxy_continue_stream", &[0]),
             // A local response for another stream does not stop this one.
             status("proxy_send_local_response", &[403, 0, 0, 0, 0, 0, 0, 0]),
+            // 0 is the context whose callback this is.
+            status("proxy_set_effective_context", &[0]),
+            name.clone(),
         ];
         let guest = guest.on_request(&steps).on("proxy_on_log", name);
         let (vm, root) = bay.started(&guest);
@@ -39,7 +41,7 @@ fn host_functions_act_on_the_effective_context_until_the_callback_ends() {
         assert_eq!(result.name(), "CONTINUE");
         assert_eq!(
             bay.platform.reports(),
-            ["0", "0", "other", "2", "2", "2", "0", "0"]
+            ["0", "0", "other", "2", "2", "0", "0", "0", "0", "my_plugin"]
         );
         assert_eq!(bay.platform.lines()[0], "wasm log other other_root my_vm: 0");
         assert_eq!(vm.stream(target).unwrap().continued.len(), 1);

@@ -294,11 +294,18 @@ fn in_on_log_a_map_that_never_was_reads_as_empty() {
             get(&mut guest, 8, "accept"),
             status("proxy_get_header_map_pairs", &[2, AT, LEN]),
             status("proxy_remove_header_map_value", &[2, key, size]),
+            // What is there can be read, and no longer be changed.
+            status("proxy_add_header_map_value", &[0, key, size, key, size]),
+            status("proxy_replace_header_map_value", &[0, key, size, key, size]),
+            status("proxy_remove_header_map_value", &[0, key, size]),
+            status("proxy_set_header_map_pairs", &[0, 0, 0]),
         ];
         let guest = guest.on("proxy_on_log", steps.concat());
         let Run { vm, id, .. } = bay.run(&guest, Stream::plain());
         vm.on_log(id).unwrap();
-        assert_eq!(bay.platform.reports(), ["0", "1", "2", "0", "2"]);
+        let reports = bay.platform.reports();
+        assert_eq!(reports, ["0", "1", "2", "0", "2", "2", "2", "2", "2"]);
+        assert!(!vm.stream(id).unwrap().maps[&0].is_modified());
     });
 }
 

@@ -51,52 +51,44 @@ fn initialisation_that_traps() {
 }
 
 #[test]
-fn host_functions_work_during_initialisation() {
+fn what_needs_no_context_works_during_initialisation() {
     on_each(|bay| {
         bay.vm_config.environment = vec![("KEY".to_owned(), "value".to_owned())];
-        let mut guest = Guest::new();
-        let [key, size] = guest.put("x");
+        let guest = Guest::new();
         let steps = [
             status("environ_sizes_get", &[8, 12]),
             "(call $n (i32.load (i32.const 8))) (call $n (i32.load (i32.const 12)))".to_owned(),
             status("environ_get", &[16, 128]),
             "(call $log (i32.load (i32.const 16)) (i32.const 9))".to_owned(),
-            // There is no context yet.
-            status("proxy_done", &[]),
-            status("proxy_set_effective_context", &[0]),
-            status("proxy_set_effective_context", &[1]),
-            status("proxy_get_header_map_value", &[0, key, size, 8, 12]),
-            status("proxy_get_buffer_bytes", &[0, 0, 1, 8, 12]),
-            status("proxy_get_buffer_bytes", &[7, 0, 1, 8, 12]),
-            status("proxy_set_buffer_bytes", &[0, 0, 1, key, size]),
-            status("proxy_get_property", &[key, size, 8, 12]),
-            status("proxy_set_property", &[key, size, key, size]),
-            status("proxy_continue_stream", &[0]),
-            status("proxy_send_local_response", &[200, 0, 0, 0, 0, 0, 0, 0]),
         ];
         bay.vm(&guest.on("_initialize", steps.concat()));
-        assert_eq!(
-            bay.platform.reports(),
-            [
-                "0",
-                "1",
-                "10",
-                "0",
-                "KEY=value",
-                "1",
-                "2",
-                "2",
-                "2",
-                "1",
-                "1",
-                "1",
-                "1",
-                "1",
-                "12",
-                "2"
-            ]
-        );
+        assert_eq!(bay.platform.reports(), ["0", "1", "10", "0", "KEY=value"]);
         assert_eq!(bay.platform.lines()[0], "wasm log my_vm: 0");
+    });
+}
+
+#[test]
+fn what_needs_a_context_is_a_trap_during_initialisation() {
+    on_each(|bay| {
+        let call = status("proxy_done", &[]);
+        let start = "(func $start (drop (call $proxy_done))) (start $start)";
+        for guest in [
+            Guest::new().on("_initialize", &call),
+            Guest::new().on("_start", &call),
+            Guest::new().on("_initialize", "").on("main", &call),
+            Guest::new().and(start),
+        ] {
+            let failure = bay.try_vm(&guest).err().unwrap();
+            assert!(
+                failure
+                    .to_string()
+                    .contains("proxy_done was called while the module starts"),
+                "{failure}"
+            );
+        }
+        assert!(bay.platform.reports().is_empty());
+        // Later it is what it always was.
+        assert_eq!(bay.reports(&Guest::new().on_request(&[call])), ["1"]);
     });
 }
 

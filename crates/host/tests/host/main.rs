@@ -15,12 +15,14 @@ mod legacy;
 mod lifecycle;
 mod loading;
 mod logging;
+mod metadata;
 mod metrics;
 mod pointers;
 mod properties;
 mod shared_data;
 mod shared_queues;
 mod streams;
+mod tcp;
 mod timers;
 mod wasi;
 

@@ -42,11 +42,16 @@ fn expected(def: &FunctionDef, param: &str) -> u32 {
         ("proxy_get_buffer_bytes", "start" | "max_size") | ("proxy_set_buffer_bytes", "start" | "size") => 0,
         (_, _) if def.namespace == Namespace::Env => 6,
         // More than it takes, before it looks at the memory.
-        ("fd_write", "iovs_len") | ("random_get", "buffer_size") => 28,
-        ("args_get" | "fd_seek", _) => 0,
-        ("fd_read" | "poll_oneoff", _) => 52,
-        ("fd_write" | "fd_fdstat_get" | "random_get" | "args_sizes_get", _) => 21,
+        ("fd_write" | "fd_pwrite", "iovs_len") | ("random_get", "buffer_size") => 28,
+        ("poll_oneoff", "return_count") => 21,
+        ("args_get" | "fd_seek" | "poll_oneoff", _) => 0,
+        ("fd_read" | "fd_pread" | "fd_prestat_dir_name", _) => 52,
+        ("fd_write" | "fd_pwrite" | "fd_tell" | "fd_fdstat_get", _) => 21,
+        ("random_get" | "args_sizes_get", _) => 21,
         (name, _) if name.starts_with("clock_") || name.starts_with("environ_") => 21,
+        ("fd_readdir", _) => 54,
+        ("path_open", _) => 44,
+        (name, _) if name.starts_with("path_") || name.starts_with("sock_") => 58,
         _ => 8,
     }
 }

@@ -10,6 +10,7 @@ const BADF: &str = "8";
 const FAULT: &str = "21";
 const INVAL: &str = "28";
 const IO: &str = "29";
+const NOENT: &str = "44";
 const NOSYS: &str = "52";
 const NOTSUP: &str = "58";
 
@@ -254,8 +255,8 @@ fn descriptors() {
             "(call $emscripten_notify_memory_growth (i32.const 0))".to_owned(),
         ];
         let expected = [
-            "0", "0", "0", "64", "0", "0", "0", "0", BADF, BADF, BADF, BADF, NOSYS, "0", "0", BADF, BADF,
-            BADF, NOSYS, NOSYS, "0", "1", "0",
+            "0", "0", "0", "64", "0", "0", "0", "0", BADF, BADF, BADF, NOSYS, NOSYS, "0", "0", "0", NOENT,
+            NOTSUP, "0", NOSYS, "0", "1", "0",
         ];
         assert_eq!(bay.reports(&guest.on_request(&steps)), expected);
     });

@@ -20,7 +20,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::ChainOptions;
 use crate::chain::Inner;
-use crate::state::Handle;
+use crate::handle::Handle;
 use outgoing::Outgoing;
 pub use upstreams::{LocalBoxBody, UpstreamFuture, Upstreams};
 

@@ -96,12 +96,42 @@ const PRELUDE: &str = r#"
   (func $log_buffer (param $buffer i32)
     (call $log_result (call $get_buffer
       (local.get $buffer) (i32.const 0) (i32.const 1000) (i32.const 0) (i32.const 4))))
+  (func $log_property (param $path i32) (param $len i32)
+    (call $log_result (call $property (local.get $path) (local.get $len) (i32.const 0) (i32.const 4))))
+  (func $log_digit (param $digit i32)
+    (i32.store8 (i32.const 8) (i32.add (i32.const 48) (local.get $digit)))
+    (call $log (i32.const 8) (i32.const 1)))
   (func $log_result (param $status i32)
     (if (i32.eqz (local.get $status))
       (then (call $log (i32.load (i32.const 0)) (i32.load (i32.const 4))))
       (else
         (i32.store8 (i32.const 8) (i32.add (i32.const 48) (local.get $status)))
         (call $log (i32.const 8) (i32.const 1)))))
+  (func $digit (param $at i32) (param $digit i32)
+    (i32.store8 (local.get $at)
+      (i32.add (local.get $digit)
+        (select (i32.const 87) (i32.const 48) (i32.gt_u (local.get $digit) (i32.const 9))))))
+  ;; Logs the property of this path in hexadecimal behind an x, or the status as a digit.
+  (func $log_property (param $path i32) (param $len i32)
+    (local $status i32) (local $from i32) (local $left i32) (local $to i32)
+    (local.set $status
+      (call $property (local.get $path) (local.get $len) (i32.const 0) (i32.const 4)))
+    (if (local.get $status) (then (call $log_result (local.get $status)) (return)))
+    (local.set $from (i32.load (i32.const 0)))
+    (local.set $left (i32.load (i32.const 4)))
+    (i32.store8 (i32.const 2097152) (i32.const 120))
+    (local.set $to (i32.const 2097153))
+    (block
+      (loop
+        (br_if 1 (i32.eqz (local.get $left)))
+        (call $digit (local.get $to) (i32.shr_u (i32.load8_u (local.get $from)) (i32.const 4)))
+        (call $digit (i32.add (local.get $to) (i32.const 1))
+          (i32.and (i32.load8_u (local.get $from)) (i32.const 15)))
+        (local.set $from (i32.add (local.get $from) (i32.const 1)))
+        (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+        (local.set $to (i32.add (local.get $to) (i32.const 2)))
+        (br 0)))
+    (call $log (i32.const 2097152) (i32.sub (local.get $to) (i32.const 2097152))))
 "#;
 
 impl Wat {
@@ -121,6 +151,10 @@ impl Wat {
             "queue_ready" => ("(param $id i32) (param $n i32)", ""),
             "context_create" => ("(param $id i32) (param $n i32)", ""),
             "log" | "delete" => ("(param $id i32)", ""),
+            "new_connection" => ("(param $id i32)", "(result i32)"),
+            "downstream_connection_close" | "upstream_connection_close" => {
+                ("(param $id i32) (param $n i32)", "")
+            }
             "done" => ("(param $id i32)", "(result i32)"),
             "http_call_response" => (
                 "(param $id i32) (param $call i32) (param $n i32) (param $size i32) (param $trailers i32)",
@@ -174,6 +208,29 @@ impl Wat {
     pub fn quick(&self) -> Plugin {
         self.load(&super::engines(), super::QUICK)
     }
+}
+
+/// A guest that logs each callback of a TCP stream, with `name` in front, its bytes and what else it is told.
+pub fn tcp_recorder(name: &str) -> Wat {
+    let data = |buffer: u32, callback: &str| {
+        format!(
+            "(call $log '{name} {callback}') (call $log_buffer (i32.const {buffer}))
+             (if (local.get $end) (then (call $log 'end'))) (i32.const 0)"
+        )
+    };
+    let closed = |callback: &str| format!("(call $log '{name} {callback}') (call $log_digit (local.get $n))");
+    Wat::default()
+        .on(
+            "new_connection",
+            &format!("(call $log '{name} new') (i32.const 0)"),
+        )
+        .on("downstream_data", &data(2, "downstream"))
+        .on("upstream_data", &data(3, "upstream"))
+        .on("downstream_connection_close", &closed("downstream closed"))
+        .on("upstream_connection_close", &closed("upstream closed"))
+        .on("done", &format!("(call $log '{name} done') (i32.const 1)"))
+        .on("log", &format!("(call $log '{name} log')"))
+        .on("delete", &format!("(call $log '{name} delete')"))
 }
 
 /// A guest that logs each callback, with `name` in front, and goes on.

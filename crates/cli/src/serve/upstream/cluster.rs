@@ -15,8 +15,7 @@ use super::forward;
 use super::host::{Host, HostConfig};
 use super::open::Open;
 use super::resolve::{self, Found};
-use super::stream::UpstreamConnection;
-use super::tls::{Protocol, Tls};
+use super::tls::Tls;
 use crate::serve::headers;
 use crate::serve::worker::Clock;
 
@@ -100,20 +99,9 @@ impl Cluster {
     ) -> Result<Response<UpstreamBody>, Failure> {
         let host = self.pick().ok_or(Failure::NoHost)?;
         let request = forward::address(request, None, self.config.http2)?;
-        let (mut response, lease) = host.send(request.map(Upload::Callout)).await?;
+        let (mut response, lease) = host.send(request.map(Upload::Callout), None).await?;
         headers::clean_response(response.headers_mut());
         Ok(response.map(|body| UpstreamBody::new(body, lease, Deadline::new(None, None))))
-    }
-
-    /// A connection to the host whose turn it is, for anything but HTTP. It counts as one of the cluster's until it is
-    /// dropped.
-    ///
-    /// # Errors
-    /// When there is none to be had.
-    #[allow(dead_code, reason = "for TCP proxying")]
-    pub(in crate::serve) async fn connect(self: &Rc<Self>) -> Result<UpstreamConnection, Failure> {
-        let host = self.pick().ok_or(Failure::NoHost)?;
-        host.connect(Protocol::Bytes).await
     }
 
     /// Closes connections that have been idle for too long.

@@ -15,6 +15,7 @@ use super::body::{Routed, Upload, UpstreamBody};
 use super::cluster::Cluster;
 use super::deadline::{Deadline, Uploaded};
 use super::failure::Failure;
+use crate::serve::attributes::Exchange;
 use crate::serve::headers;
 use crate::serve::reply::ReplyBody;
 use crate::serve::router::RequestBody;
@@ -29,8 +30,12 @@ pub(in crate::serve) fn forward(
     cluster: Rc<Cluster>,
     to: &ForwardTo,
     request: Request<RequestBody>,
+    exchange: Option<Rc<Exchange>>,
 ) -> impl Future<Output = Result<Response<ReplyBody>, Failure>> + use<> {
     let target = cluster.pick().map(|host| {
+        if let Some(exchange) = &exchange {
+            exchange.chose(host.address(), host.endpoint());
+        }
         let request = address(request, Some(to), host.http2());
         (host, request)
     });
@@ -43,7 +48,7 @@ pub(in crate::serve) fn forward(
         let request = request.map(|body| Upload::Routed(Routed::new(body, uploaded)));
         let started = Instant::now();
         let sent = {
-            let mut sending = pin!(host.send(request));
+            let mut sending = pin!(host.send(request, exchange.as_deref()));
             poll_fn(|context| match sending.as_mut().poll(context) {
                 Poll::Ready(result) => Poll::Ready(result),
                 Poll::Pending => deadline.poll(context).map(|()| Err(Failure::Timeout)),

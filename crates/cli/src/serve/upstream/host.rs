@@ -20,12 +20,18 @@ use super::failure::Failure;
 use super::open::Open;
 use super::pool::{Idle, OpenStream, Streams};
 use super::resolve::Found;
-use super::stream::{UpstreamConnection, UpstreamStream};
+use super::stream::{Link, UpstreamConnection, UpstreamStream};
 use super::tls::{Protocol, Tls};
+use crate::serve::attributes::Exchange;
 use crate::serve::connection::MAX_HEADERS;
 use crate::serve::worker::Clock;
 
-type Http1 = http1::SendRequest<Upload>;
+/// An HTTP/1.1 connection.
+pub(super) struct Http1 {
+    sender: http1::SendRequest<Upload>,
+    link: Rc<Link>,
+}
+
 type Http2 = http2::SendRequest<Upload>;
 
 /// What the hosts of a cluster have in common.
@@ -42,6 +48,7 @@ pub(super) struct HostConfig {
 /// A host.
 pub(super) struct Host {
     address: SocketAddr,
+    endpoint: usize,
     name: Option<Rc<str>>,
     config: Rc<HostConfig>,
     /// The name for TLS, where there is TLS.
@@ -61,14 +68,20 @@ pub(super) struct Host {
 struct Shared {
     sender: Http2,
     streams: Rc<Streams>,
+    link: Rc<Link>,
 }
 
 impl Host {
     pub(super) fn new(found: &Found, config: Rc<HostConfig>) -> Rc<Self> {
-        let Found { address, name } = found;
+        let Found {
+            address,
+            endpoint,
+            name,
+        } = found;
         let tls_name = config.tls.as_ref().map(|tls| tls.name(*address, name.as_deref()));
         Rc::new(Host {
             address: *address,
+            endpoint: *endpoint,
             name: name.clone(),
             config,
             tls_name,
@@ -82,7 +95,17 @@ impl Host {
 
     /// Whether this is what was found, so that its connections can stay.
     pub(super) fn is(&self, found: &Found) -> bool {
-        self.address == found.address && self.name == found.name
+        self.address == found.address && self.endpoint == found.endpoint && self.name == found.name
+    }
+
+    /// Which endpoint of the configuration it is of.
+    pub(super) fn endpoint(&self) -> usize {
+        self.endpoint
+    }
+
+    /// Its address.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Whether requests to it go in HTTP/2.
@@ -102,7 +125,7 @@ impl Host {
         else {
             return;
         };
-        let closed = self.idle.take_older(before, |sender| sender.is_closed());
+        let closed = self.idle.take_older(before, |http1| http1.sender.is_closed());
         let shared = self
             .shared
             .borrow_mut()
@@ -116,36 +139,48 @@ impl Host {
     pub(super) async fn send(
         self: &Rc<Self>,
         request: Request<Upload>,
+        exchange: Option<&Exchange>,
     ) -> Result<(Response<Incoming>, Lease), Failure> {
         if self.config.http2 {
-            self.send_http2(request).await
+            self.send_http2(request, exchange).await
         } else {
-            self.send_http1(request).await
+            self.send_http1(request, exchange).await
         }
     }
 
     async fn send_http1(
         self: &Rc<Self>,
         mut request: Request<Upload>,
+        exchange: Option<&Exchange>,
     ) -> Result<(Response<Incoming>, Lease), Failure> {
         loop {
-            let (mut sender, used) = match self.idle.take(|sender| sender.is_ready()) {
-                Some(sender) => (sender, true),
+            let (mut http1, used) = match self.idle.take(|http1| http1.sender.is_ready()) {
+                Some(http1) => (http1, true),
                 None => (self.connect_http1().await?, false),
             };
-            match sender.try_send_request(request).await {
+            if let Some(exchange) = exchange {
+                exchange.connected(&http1.link);
+            }
+            match http1.sender.try_send_request(request).await {
                 Ok(response) => {
                     let host = self.clone();
-                    return Ok((response, Lease::Http1 { host, sender }));
+                    return Ok((response, Lease::Http1 { host, http1 }));
                 }
                 Err(error) => request = unsent(error, used)?,
             }
         }
     }
 
-    async fn send_http2(&self, mut request: Request<Upload>) -> Result<(Response<Incoming>, Lease), Failure> {
+    async fn send_http2(
+        &self,
+        mut request: Request<Upload>,
+        exchange: Option<&Exchange>,
+    ) -> Result<(Response<Incoming>, Lease), Failure> {
         loop {
             let (mut shared, used) = self.shared_connection().await?;
+            if let Some(exchange) = exchange {
+                exchange.connected(&shared.link);
+            }
             let stream = shared.streams.begin(&self.config.clock);
             match shared.sender.try_send_request(request).await {
                 Ok(response) => return Ok((response, Lease::Http2 { _stream: stream })),
@@ -170,9 +205,13 @@ impl Host {
             return Err(failure);
         }
         match self.connect_http2().await {
-            Ok(sender) => {
+            Ok((sender, link)) => {
                 let streams = Streams::new(&self.config.clock);
-                let shared = Shared { sender, streams };
+                let shared = Shared {
+                    sender,
+                    streams,
+                    link,
+                };
                 *self.shared.borrow_mut() = Some(shared.clone());
                 Ok((shared, false))
             }
@@ -193,6 +232,7 @@ impl Host {
 
     async fn connect_http1(&self) -> Result<Http1, Failure> {
         let UpstreamConnection { stream, open } = self.connect(Protocol::Http).await?;
+        let link = Rc::new(stream.link());
         let io = TokioIo::new(stream);
         let mut builder = http1::Builder::new();
         builder.max_buf_size(MAX_HEADERS);
@@ -201,11 +241,12 @@ impl Host {
             let _open = open;
             let _ = connection.await;
         });
-        Ok(sender)
+        Ok(Http1 { sender, link })
     }
 
-    async fn connect_http2(&self) -> Result<Http2, Failure> {
+    async fn connect_http2(&self) -> Result<(Http2, Rc<Link>), Failure> {
         let UpstreamConnection { stream, open } = self.connect(Protocol::Http).await?;
+        let link = Rc::new(stream.link());
         let io = TokioIo::new(stream);
         let mut builder = http2::Builder::new(LocalExecutor);
         builder.max_header_list_size(MAX_HEADERS as u32);
@@ -214,12 +255,12 @@ impl Host {
             let _open = open;
             let _ = connection.await;
         });
-        Ok(sender)
+        Ok((sender, link))
     }
 
     /// Keeps a connection for the next request.
-    fn keep(&self, sender: Http1) {
-        self.idle.put(sender, self.config.clock.seconds());
+    fn keep(&self, http1: Http1) {
+        self.idle.put(http1, self.config.clock.seconds());
     }
 
     /// A new connection.
@@ -274,7 +315,7 @@ fn unsent(mut error: TrySendError<Request<Upload>>, used: bool) -> Result<Reques
 /// What a request holds until its response is over.
 pub(super) enum Lease {
     /// An HTTP/1.1 connection that is in use. Dropped, it closes; released, it can be used again.
-    Http1 { host: Rc<Host>, sender: Http1 },
+    Http1 { host: Rc<Host>, http1: Http1 },
     /// A stream of a connection.
     Http2 { _stream: OpenStream },
 }
@@ -282,16 +323,16 @@ pub(super) enum Lease {
 impl Lease {
     /// The response is over.
     pub(super) fn release(self) {
-        let Lease::Http1 { host, mut sender } = self else {
+        let Lease::Http1 { host, mut http1 } = self else {
             return;
         };
-        if sender.is_ready() {
-            host.keep(sender);
-        } else if !sender.is_closed() {
+        if http1.sender.is_ready() {
+            host.keep(http1);
+        } else if !http1.sender.is_closed() {
             // The request may still be going out.
             spawn_local(async move {
-                if sender.ready().await.is_ok() {
-                    host.keep(sender);
+                if http1.sender.ready().await.is_ok() {
+                    host.keep(http1);
                 }
             });
         }

@@ -9,6 +9,7 @@ mod forward;
 mod host;
 mod open;
 mod pool;
+mod raw;
 mod resolve;
 mod stream;
 #[cfg(test)]
@@ -19,7 +20,11 @@ mod verify;
 pub(super) use body::UpstreamBody;
 pub(super) use cluster::Cluster;
 pub(super) use clusters::Clusters;
+pub(super) use failure::Failure;
 pub(super) use forward::forward;
+pub(super) use open::OneOpen;
+pub(super) use raw::{RawStream, connect};
+pub(super) use stream::Link;
 pub(super) use tls::Tls;
 
 /// Runs hyper's background work on this worker's thread.

@@ -9,16 +9,19 @@ use enginebay::config::model::{Cluster, ClusterKind, DnsFamily, Endpoint};
 /// An address of an endpoint.
 pub(super) struct Found {
     pub(super) address: SocketAddr,
+    /// Which endpoint of the configuration it is of.
+    pub(super) endpoint: usize,
     /// What the host is called, for `auto_host_sni`.
     pub(super) name: Option<Rc<str>>,
 }
 
 /// The addresses that need no look-up; none if any endpoint needs one.
 pub(super) fn literal(cluster: &Cluster) -> Option<Vec<Found>> {
-    let addresses = cluster.endpoints.iter().map(|endpoint| {
+    let addresses = cluster.endpoints.iter().enumerate().map(|(at, endpoint)| {
         let address: IpAddr = endpoint.host.parse().ok()?;
         Some(Found {
             address: SocketAddr::new(address, endpoint.port),
+            endpoint: at,
             name: name(endpoint),
         })
     });
@@ -40,12 +43,13 @@ fn name(endpoint: &Endpoint) -> Option<Rc<str>> {
 pub(super) async fn resolve(cluster: &Cluster) -> io::Result<Vec<Found>> {
     let mut addresses = Vec::new();
     let mut error = None;
-    for endpoint in &cluster.endpoints {
+    for (at, endpoint) in cluster.endpoints.iter().enumerate() {
         match look_up(endpoint, cluster.dns_family).await {
             Ok(found) => {
                 let name = name(endpoint);
                 addresses.extend(found.into_iter().map(|address| Found {
                     address,
+                    endpoint: at,
                     name: name.clone(),
                 }));
             }

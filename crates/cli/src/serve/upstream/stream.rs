@@ -1,9 +1,11 @@
 //! The byte stream of a connection to an upstream.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use rustls::ProtocolVersion;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -14,6 +16,37 @@ use super::open::OneOpen;
 pub(in crate::serve) enum UpstreamStream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// What there is to know of a connection.
+#[derive(Debug)]
+pub(in crate::serve) struct Link {
+    /// This end of it.
+    pub(in crate::serve) local: Option<SocketAddr>,
+    /// The version of TLS, in Envoy's words.
+    pub(in crate::serve) tls_version: Option<&'static str>,
+}
+
+impl UpstreamStream {
+    pub(super) fn link(&self) -> Link {
+        match self {
+            UpstreamStream::Plain(stream) => Link {
+                local: stream.local_addr().ok(),
+                tls_version: None,
+            },
+            UpstreamStream::Tls(stream) => {
+                let (stream, tls) = stream.get_ref();
+                Link {
+                    local: stream.local_addr().ok(),
+                    tls_version: match tls.protocol_version() {
+                        Some(ProtocolVersion::TLSv1_2) => Some("TLSv1.2"),
+                        Some(ProtocolVersion::TLSv1_3) => Some("TLSv1.3"),
+                        _ => None,
+                    },
+                }
+            }
+        }
+    }
 }
 
 macro_rules! with {

@@ -21,7 +21,6 @@ pub(in crate::serve) enum Protocol {
     /// The HTTP version of the cluster.
     Http,
     /// Whatever the two ends speak.
-    #[allow(dead_code, reason = "for TCP proxying")]
     Bytes,
 }
 

@@ -1,0 +1,240 @@
+//! A connection on its chain: bytes on their way through the plugins.
+
+use std::rc::Rc;
+use std::task::Context;
+
+use enginebay::abi::{Action, PeerType};
+use enginebay::{Body, Vm};
+
+use super::state::{Connection, Side, State, TcpHandle};
+use crate::chain::Inner;
+use crate::context::Stopped;
+use crate::handle::Handle;
+use crate::{ConnectionInfo, LocalChain};
+
+/// What came out of the last plugin of a direction.
+#[derive(Default)]
+pub(crate) struct Out {
+    pub(crate) data: Body,
+    pub(crate) end: bool,
+}
+
+/// A connection on its chain.
+#[derive(Clone)]
+pub(crate) struct Cx {
+    pub(super) chain: Rc<Inner>,
+    pub(crate) connection: Rc<Connection>,
+}
+
+impl Cx {
+    pub(crate) fn new(chain: &LocalChain, info: ConnectionInfo) -> Self {
+        let chain = chain.0.clone();
+        let connection = Connection::new(State::new(&chain, info));
+        Cx { chain, connection }
+    }
+
+    fn count(&self) -> usize {
+        self.chain.filters.len()
+    }
+
+    /// The plugin at this place of the direction: bytes of the server pass them backwards.
+    fn index(&self, side: Side, position: usize) -> usize {
+        match side {
+            Side::Downstream => position,
+            Side::Upstream => self.count() - 1 - position,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Stopped> {
+        match self.connection.state().closing {
+            Some(_) => Err(Stopped),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells the plugins from this place on of the connection. [`State::opening`] is the one that paused, if one did.
+    pub(crate) fn open(&self, from: usize) -> Result<(), Stopped> {
+        for index in from..self.count() {
+            let running = &self.chain.filters[index].running;
+            let failed_before = running.vm.failure().is_some();
+            let handle = Handle::Tcp(TcpHandle::new(self.connection.clone(), index));
+            match running.vm.create_stream(running.root, handle) {
+                Ok(id) => self.connection.state().slots[index].context = Some(id),
+                Err(_) => {
+                    self.failed(index, failed_before)?;
+                    continue;
+                }
+            }
+            self.check()?;
+            self.connection.state().slots[index].lanes[Side::Downstream as usize].resumed = false;
+            if self.call(index, Vm::on_new_connection)? == Some(Action::Pause) {
+                self.connection.state().opening = Some(index);
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with the connection if the plugin that paused it asked for that, or failed. Says whether it is open.
+    pub(crate) fn poll_open(&self, task: &Context<'_>) -> Result<bool, Stopped> {
+        loop {
+            self.check()?;
+            let Some(index) = self.connection.state().opening else {
+                return Ok(true);
+            };
+            if !self.connection.state().slots[index].lanes[Side::Downstream as usize].resumed {
+                if self.chain.filters[index].running.vm.failure().is_none() {
+                    self.wait_for(index);
+                    self.connection.state().register(task);
+                    return Ok(false);
+                }
+                self.failed(index, false)?;
+            }
+            self.no_longer_waits(index);
+            self.connection.state().opening = None;
+            self.open(index + 1)?;
+        }
+    }
+
+    /// Brings bytes from this place on through the plugins. `end` is the direction's end.
+    pub(crate) fn data(
+        &self,
+        side: Side,
+        from: usize,
+        mut data: Body,
+        mut end: bool,
+        out: &mut Out,
+    ) -> Result<(), Stopped> {
+        for position in from..self.count() {
+            if data.is_empty() && !end {
+                return Ok(());
+            }
+            let index = self.index(side, position);
+            let len = {
+                let mut state = self.connection.state();
+                let slot = &mut state.slots[index];
+                if slot.context.is_none() || slot.skipped {
+                    continue;
+                }
+                let lane = &mut slot.lanes[side as usize];
+                append(&mut lane.buffer, &mut data);
+                lane.end |= end;
+                end = lane.end;
+                lane.open = true;
+                lane.resumed = false;
+                lane.buffer.len()
+            };
+            let action = self.call(index, |vm, id| match side {
+                Side::Downstream => vm.on_downstream_data(id, len, end),
+                Side::Upstream => vm.on_upstream_data(id, len, end),
+            })?;
+            if side == Side::Upstream && end {
+                // The one place where Envoy makes this callback, and it never says who it was.
+                self.call(index, |vm, id| {
+                    vm.on_upstream_connection_close(id, PeerType::Unknown)
+                })?;
+            }
+            if action == Some(Action::Pause) && self.context(index).is_some() {
+                self.connection.state().slots[index].lanes[side as usize].held = true;
+                return Ok(());
+            }
+            (data, end) = self.leave(side, index);
+        }
+        append(&mut out.data, &mut data);
+        out.end |= end;
+        Ok(())
+    }
+
+    /// Passes on what plugins held back that asked to go on, or failed. Says whether there was anything.
+    pub(crate) fn release(&self, side: Side, out: &mut Out) -> Result<bool, Stopped> {
+        let mut any = false;
+        for position in 0..self.count() {
+            let index = self.index(side, position);
+            let (held, resumed) = {
+                let state = self.connection.state();
+                let lane = &state.slots[index].lanes[side as usize];
+                (lane.held, lane.resumed)
+            };
+            if !held {
+                continue;
+            }
+            if !resumed {
+                if self.chain.filters[index].running.vm.failure().is_none() {
+                    continue;
+                }
+                self.failed(index, false)?;
+            }
+            any = true;
+            let (data, end) = self.leave(side, index);
+            self.data(side, position + 1, data, end, out)?;
+        }
+        Ok(any)
+    }
+
+    /// How many more bytes may come while plugins hold the direction up; `None` if none does.
+    pub(crate) fn room(&self, side: Side) -> Option<usize> {
+        let state = self.connection.state();
+        let limit = state.options.body_buffer;
+        let held = state.slots.iter().map(|slot| &slot.lanes[side as usize]);
+        held.filter(|lane| lane.held)
+            .map(|lane| limit.saturating_sub(lane.buffer.len()))
+            .min()
+    }
+
+    /// Has the driver called again when a plugin goes on, fails or closes.
+    pub(crate) fn wait(&self, task: &Context<'_>) {
+        for index in 0..self.count() {
+            let holds = self.connection.state().slots[index]
+                .lanes
+                .iter()
+                .any(|lane| lane.held);
+            if holds {
+                self.wait_for(index);
+            }
+        }
+        self.connection.state().register(task);
+    }
+
+    /// Ends the connection for every plugin that saw it.
+    pub(crate) fn end(&self) {
+        let by = self.connection.state().closed_by;
+        for (index, filter) in self.chain.filters.iter().enumerate() {
+            let context = self.connection.state().slots[index].context.take();
+            let Some(id) = context else { continue };
+            filter.no_longer_waits(id.get());
+            let vm = &filter.running.vm;
+            let told = vm.on_downstream_connection_close(id, by);
+            if told.and_then(|()| vm.finish_connection(id)).is_err() {
+                vm.abandon(id);
+                filter.wake_all();
+            }
+        }
+    }
+
+    /// Takes everything that waits at a plugin, which has no more access to it.
+    fn leave(&self, side: Side, index: usize) -> (Body, bool) {
+        let left = {
+            let mut state = self.connection.state();
+            let lane = &mut state.slots[index].lanes[side as usize];
+            lane.held = false;
+            lane.open = false;
+            lane.resumed = false;
+            (std::mem::take(&mut lane.buffer), std::mem::take(&mut lane.end))
+        };
+        let other_holds = self.connection.state().slots[index].lanes[side.other() as usize].held;
+        if !other_holds {
+            self.no_longer_waits(index);
+        }
+        left
+    }
+}
+
+fn append(to: &mut Body, from: &mut Body) {
+    if to.is_empty() {
+        std::mem::swap(to, from);
+        return;
+    }
+    while let Some(chunk) = from.pop() {
+        to.push(chunk);
+    }
+}

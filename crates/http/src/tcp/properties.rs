@@ -1,0 +1,68 @@
+//! Properties of a TCP connection (Envoy's attributes).
+
+use enginebay::abi::{PropertyPath, Status};
+
+use super::state::State;
+use crate::StreamView;
+use crate::properties::{Key, connection};
+
+/// Writes a property. In order, as for HTTP: what the chain knows, what the embedder says, what Envoy has where nobody says
+/// anything, and what plugins set.
+pub(super) fn get(state: &mut State, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {
+    connection::get(&state.info, path, out)
+        .or_else(|| upstream(state, path, out))
+        .or_else(|| embedder(state, path, out))
+        .or_else(|| {
+            out.clear();
+            connection::default(path, out)
+        })
+        .or_else(|| set_by_plugins(state, path, out))
+        .is_some()
+}
+
+fn upstream(state: &State, path: PropertyPath<'_>, out: &mut Vec<u8>) -> Option<()> {
+    let mut parts = path.parts();
+    let (b"upstream", Some(field), None) = (parts.next()?, parts.next(), parts.next()) else {
+        return None;
+    };
+    match field {
+        b"local_address" => connection::address(state.upstream_local?, b"address", out),
+        field => connection::address(state.upstream?, field, out),
+    }
+}
+
+fn embedder(state: &State, path: PropertyPath<'_>, out: &mut Vec<u8>) -> Option<()> {
+    out.clear();
+    let attributes = state.info.attributes.as_ref()?;
+    let path = path.without_xds();
+    attributes
+        .attribute(&StreamView::new(None), path, out)
+        .then_some(())
+}
+
+/// The filter state of a connection lives in its [`ConnectionInfo`](crate::ConnectionInfo), if that has one: whatever its
+/// life span, it ends with the connection.
+fn set_by_plugins(state: &State, path: PropertyPath<'_>, out: &mut Vec<u8>) -> Option<()> {
+    out.clear();
+    let key = match path.split_first() {
+        (b"filter_state", rest) => Key::named(rest?.as_bytes()),
+        _ => Key::property(path.as_bytes()),
+    };
+    match &state.info.state {
+        Some(shared) => out.extend_from_slice(shared.lock().get(key)?),
+        None => out.extend_from_slice(state.filter_state.as_ref()?.get(key)?),
+    }
+    Some(())
+}
+
+/// Sets a value of the filter state.
+pub(super) fn set(state: &mut State, key: Key<'_>, value: &[u8], read_only: bool) -> Status {
+    let options = state.options;
+    match &state.info.state {
+        Some(shared) => shared.lock().set(&options, key, value, read_only),
+        None => state
+            .filter_state
+            .get_or_insert_default()
+            .set(&options, key, value, read_only),
+    }
+}
