@@ -21,9 +21,10 @@ use crate::counts::Counts;
 use crate::listeners::Listener;
 use crate::random::Random;
 use crate::request::{Leave, Plan, request};
+use crate::tcp;
 
 /// Long enough for any request on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where a request goes to, on one connection.
 #[derive(Clone)]
@@ -48,27 +49,30 @@ enum Outcome {
     Left,
 }
 
-/// Makes connections until the load stops. `addresses` are those of [`Listener::ALL`].
+/// Makes connections until the load stops. `addresses` are those of [`Listener::ALL`], then those of TCP.
 pub(crate) async fn run(addresses: Arc<Vec<SocketAddr>>, mut random: Random, counts: Arc<Counts>) {
     while !counts.stopping() {
         let index = random.within(0..=addresses.len() as u64 - 1) as usize;
-        let (listener, address) = (Listener::ALL[index], addresses[index]);
+        let address = addresses[index];
         counts.connections.fetch_add(1, Relaxed);
-        let done = if random.once_in(15) {
-            counts.heads.fetch_add(1, Relaxed);
-            part_of_a_head(address, &mut random).await
-        } else {
-            connection(listener, address, &mut random, &counts).await
+        let done = match Listener::ALL.get(index) {
+            Some(_) if random.once_in(15) => {
+                counts.heads.fetch_add(1, Relaxed);
+                part_of_a_head(address, &mut random).await
+            }
+            Some(listener) => connection(*listener, address, &mut random, &counts).await,
+            None if index == Listener::ALL.len() => tcp::connection(address, &mut random, &counts).await,
+            None => tcp::refused(address, &mut random, &counts).await,
         };
         if let Err(error) = done {
-            counts.fail(format!("{}: {error:#}", listener.name()));
+            counts.fail(format!("listener {index}: {error:#}"));
             // So that a server that is gone does not keep the processor busy.
             sleep(Duration::from_millis(100)).await;
         }
     }
 }
 
-async fn connect(address: SocketAddr, random: &mut Random) -> Result<TcpStream> {
+pub(crate) async fn connect(address: SocketAddr, random: &mut Random) -> Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     if random.once_in(2) {

@@ -24,6 +24,8 @@ pub(crate) struct Counts {
     /// Responses with trailers.
     pub(crate) trailers: AtomicU64,
     pub(crate) connections: AtomicU64,
+    /// TCP connections that came to their end.
+    pub(crate) tcp: AtomicU64,
     failures: AtomicU64,
     told: Mutex<Vec<String>>,
 }
@@ -71,6 +73,7 @@ impl Counts {
             ("a client that goes away during a request", &self.left),
             ("a client that goes away in a head", &self.heads),
             ("trailers", &self.trailers),
+            ("a TCP connection to its end", &self.tcp),
         ];
         needed
             .into_iter()
@@ -86,7 +89,7 @@ impl fmt::Display for Counts {
         let [_, success, redirect, client, server] = &self.classes;
         write!(
             formatter,
-            "2xx {} 3xx {} 4xx {} 5xx {} broken {} left {} heads {} connections {} failures {}",
+            "2xx {} 3xx {} 4xx {} 5xx {} broken {} left {} heads {} tcp {} connections {} failures {}",
             get(success),
             get(redirect),
             get(client),
@@ -94,6 +97,7 @@ impl fmt::Display for Counts {
             get(&self.broken),
             get(&self.left),
             get(&self.heads),
+            get(&self.tcp),
             get(&self.connections),
             get(&self.failures),
         )

@@ -1,5 +1,5 @@
-//! Mixed load on `enginebay serve`: plugins of every kind, callouts over HTTP and gRPC, slow and large bodies, upstreams that
-//! fail, clients that go away at any time. At the end nothing may be left of it: see [`run`].
+//! Mixed load on `enginebay serve`: plugins of every kind, HTTP and TCP, callouts over HTTP and gRPC, slow and large bodies,
+//! upstreams that fail, clients that go away at any time. At the end nothing may be left of it: see [`run`].
 
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,7 @@ mod pattern;
 mod random;
 mod request;
 mod server;
+mod tcp;
 mod upstream;
 mod verdict;
 
@@ -73,6 +74,7 @@ async fn load(options: &Options) -> Result<Verdict> {
         http1: upstream::start(false, options.seed, seen.clone()).await?,
         http2: upstream::start(true, options.seed, seen.clone()).await?,
         grpc,
+        tcp: tcp::echo(seen.clone()).await?,
     };
     let mut server = Server::start(&options.server, &config(&options.runtime, ports))?;
     let addresses = Arc::new(server.addresses.clone());
@@ -111,7 +113,11 @@ async fn load(options: &Options) -> Result<Verdict> {
     for (what, found) in stats.under_way() {
         verdict.same(what, found, 0);
     }
-    verdict.same("requests at the upstreams", seen.active.load(Relaxed), 0);
+    verdict.same(
+        "requests and connections at the upstreams",
+        seen.active.load(Relaxed),
+        0,
+    );
     verdict.same("VMs", stats.sum("wasm.", ".active"), vms);
     verdict.same("crashes", stats.sum("wasm.", ".crashes"), 0);
     verdict.same(

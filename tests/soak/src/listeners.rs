@@ -90,6 +90,7 @@ pub(crate) struct Ports {
     pub(crate) http1: u16,
     pub(crate) http2: u16,
     pub(crate) grpc: u16,
+    pub(crate) tcp: u16,
 }
 
 const ROUTES: &str = r#"
@@ -106,13 +107,18 @@ const ROUTES: &str = r#"
               - {match: {prefix: "/dead"}, route: {cluster: dead}}
 "#;
 
-/// The configuration of the server: all listeners with plugins on this runtime.
+/// The configuration of the server: [`Listener::ALL`], then a TCP listener that works and one without an upstream, with
+/// plugins on this runtime.
 pub(crate) fn config(runtime: &str, ports: Ports) -> String {
-    let listeners: String = Listener::ALL.iter().map(|one| listener(*one, runtime)).collect();
+    let http = Listener::ALL.iter().map(|one| listener(*one, runtime));
+    let tcp =
+        [("tcp", "tcp"), ("dead_tcp", "dead")].map(|(name, cluster)| tcp_listener(name, cluster, runtime));
+    let listeners: String = http.chain(tcp).collect();
     let clusters: String = [
         ("http1", ports.http1, ""),
         ("http2", ports.http2, "http2_protocol_options: {}"),
         ("grpc", ports.grpc, "http2_protocol_options: {}"),
+        ("tcp", ports.tcp, ""),
         // Discard: nobody listens there.
         ("dead", 9, ""),
     ]
@@ -169,6 +175,26 @@ fn listener(listener: Listener, runtime: &str) -> String {
             typed_config: {{"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}
 "#,
         ROUTES.trim_matches('\n')
+    )
+}
+
+fn tcp_listener(name: &str, cluster: &str, runtime: &str) -> String {
+    format!(
+        r#"  - name: {name}
+    address: {{socket_address: {{address: 127.0.0.1, port_value: 0}}}}
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.wasm
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm
+          config: {}
+      - name: envoy.filters.network.tcp_proxy
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
+          stat_prefix: {name}
+          cluster: {cluster}
+"#,
+        plugin("tcp_tap", r#"{"upper": true, "close_on": "quit"}"#, runtime)
     )
 }
 

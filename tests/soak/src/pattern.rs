@@ -26,7 +26,9 @@ pub(crate) enum Expected {
     Anything,
     /// So many bytes of the pattern.
     Pattern(usize),
-    /// Likewise, behind `rewritten: `.
+    /// The pattern in upper case.
+    Upper,
+    /// So many bytes of the pattern, behind `rewritten: `.
     Rewritten {
         len: usize,
         upper: bool,
@@ -51,6 +53,7 @@ impl Expected {
         match self {
             Expected::Anything => true,
             Expected::Pattern(_) => fits(b"", false),
+            Expected::Upper => fits(b"", true),
             Expected::Rewritten { upper, .. } => fits(PREFIX, upper),
         }
     }
@@ -58,7 +61,7 @@ impl Expected {
     /// Whether so many bytes are all of it.
     pub(crate) fn is_whole(self, len: usize) -> bool {
         match self {
-            Expected::Anything => true,
+            Expected::Anything | Expected::Upper => true,
             Expected::Pattern(expected) => len == expected,
             Expected::Rewritten { len: expected, .. } => len == expected + PREFIX.len(),
         }

@@ -51,7 +51,10 @@ impl Stats {
             ("wasm.callouts_active", self.sum("wasm.callouts_active", "")),
             ("wasm.buffered_bytes", self.sum("wasm.buffered_bytes", "")),
             ("downstream_rq_active", self.sum("http.", ".downstream_rq_active")),
-            ("downstream_cx_active", self.sum("http.", ".downstream_cx_active")),
+            (
+                "downstream_cx_active",
+                self.sum("http.", ".downstream_cx_active") + self.sum("tcp.", ".downstream_cx_active"),
+            ),
             ("metrics_active", self.sum("wasmcustom.metrics_active", "")),
         ]
     }
