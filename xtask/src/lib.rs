@@ -9,5 +9,6 @@ pub mod features;
 pub mod guests;
 pub mod needs;
 mod process;
+pub mod soak;
 pub mod test;
 pub mod workspace;

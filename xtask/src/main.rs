@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{abi, bench, features, guests, needs, test};
+use xtask::{abi, bench, features, guests, needs, soak, test};
 
 /// Tasks of this project.
 #[derive(Debug, Parser)]
@@ -21,6 +21,7 @@ enum Task {
     Features(features::Args),
     Guests(guests::Args),
     Needs(needs::Args),
+    Soak(soak::Args),
     Test(test::Args),
 }
 
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Task::Features(args) => features::run(&args),
         Task::Guests(args) => guests::run(&args),
         Task::Needs(args) => needs::run(&args),
+        Task::Soak(args) => soak::run(&args),
         Task::Test(args) => test::run(&args),
     };
     match result {

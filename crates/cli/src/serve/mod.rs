@@ -6,6 +6,7 @@ mod callouts;
 mod connection;
 mod gate;
 mod headers;
+mod histogram;
 mod io;
 mod listen;
 mod log;

@@ -1,4 +1,4 @@
-//! Counters, and their text form, with Envoy's names.
+//! What the server and its plugins count, and its text form, with Envoy's names.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use enginebay::host::{MetricValue, Shared};
 use http::StatusCode;
 use regex::Regex;
 
-use super::plan;
+use super::{histogram, plan};
 
 /// A number that one thread changes and any thread reads, so that a change needs no locked instruction.
 #[derive(Default)]
@@ -244,19 +244,29 @@ impl Stats {
         }
     }
 
-    /// `name: value` lines, sorted by name, of the numbers whose names match.
+    /// `name: value` lines of what has a name that matches: first the numbers, then the histograms, each sorted by name.
     pub(super) fn text(&self, filter: Option<&Regex>) -> String {
         let mut text = String::new();
-        for (name, value) in self.values() {
-            if filter.is_none_or(|filter| filter.is_match(&name)) {
+        let matches = |name: &str| filter.is_none_or(|filter| filter.is_match(name));
+        let metrics = Shared::of_process().metrics().snapshot();
+        for (name, value) in self.values(&metrics) {
+            if matches(&name) {
                 let _ = writeln!(text, "{name}: {value}");
+            }
+        }
+        for (name, value) in &metrics {
+            if let MetricValue::Histogram { quantiles, .. } = value {
+                let name = custom(name);
+                if matches(&name) {
+                    let _ = writeln!(text, "{name}: {}", histogram::summary(quantiles));
+                }
             }
         }
         text
     }
 
     /// Numbers of one name, for instance of listeners with the same prefix, are added up.
-    fn values(&self) -> BTreeMap<String, u64> {
+    fn values(&self, metrics: &[(String, MetricValue)]) -> BTreeMap<String, u64> {
         let mut values: BTreeMap<String, u64> = BTreeMap::new();
         let mut add = |name: String, value: u64| {
             let sum = values.entry(name).or_default();
@@ -292,10 +302,9 @@ impl Stats {
                 runtime.active.load(Relaxed),
             );
         }
-        for (name, value) in Shared::of_process().metrics().snapshot() {
-            // Envoy's `/stats` has histograms too, in a form of their own.
+        for (name, value) in metrics {
             if let MetricValue::Counter(value) | MetricValue::Gauge(value) = value {
-                add(format!("wasmcustom.{}", one_line(&name)), value);
+                add(custom(name), *value);
             }
         }
         add("server.live".to_owned(), u64::from(self.is_live()));
@@ -305,7 +314,7 @@ impl Stats {
     }
 }
 
-/// A plugin's name for a metric, which may hold anything, as part of a line.
-fn one_line(name: &str) -> String {
-    name.replace(|c: char| c.is_control(), "_")
+/// The name of a plugin's metric, which may hold anything, as part of a line.
+fn custom(name: &str) -> String {
+    format!("wasmcustom.{}", name.replace(|c: char| c.is_control(), "_"))
 }

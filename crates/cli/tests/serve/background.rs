@@ -54,3 +54,26 @@ async fn a_tick_lets_a_held_request_go_on_and_metrics_are_of_all_workers() {
         assert_eq!(server.stat("wasmcustom.held"), 8);
     }
 }
+
+/// Envoy 1.40 has the same line, but for what came in the last seconds.
+#[tokio::test]
+async fn histograms_are_shown_as_quantiles() {
+    let lengths = [1, 100, 5, 9, 10, 11, 42, 99, 123, 123, 123, 1000, 1234, 7000];
+    for runtime in RUNTIMES.iter().copied() {
+        let server = Server::start(&config(&[Plugin::new(runtime, "metrics")], &[], false));
+        let (_, stats) = server.admin("/stats?filter=path_bytes");
+        assert_eq!(stats, "wasmcustom.metrics_path_bytes: No recorded values\n");
+        for length in lengths {
+            let path = format!("/{}", "a".repeat(length - 1));
+            let mut client = Client::http1(server.address).await;
+            timeout(Duration::from_secs(10), client.get(&path)).await.unwrap();
+        }
+        let (_, stats) = server.admin("/stats?filter=path_bytes");
+        assert_eq!(
+            stats,
+            "wasmcustom.metrics_path_bytes: P0(nan,1.05) P25(nan,10.5) P50(nan,99.5) P75(nan,127.5) P90(nan,1250) \
+             P95(nan,7050) P99(nan,7050) P99.5(nan,7050) P99.9(nan,7050) P100(nan,7050)\n",
+            "on {runtime}"
+        );
+    }
+}

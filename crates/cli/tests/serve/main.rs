@@ -17,6 +17,7 @@ mod requests;
 #[path = "../common/runtimes.rs"]
 mod runtimes;
 mod server;
+mod soak;
 mod starting;
 mod stopping;
 mod tcp;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use enginebay_abi::{MetricType, Status};
 
+use super::histogram::Histogram;
 use super::{Full, SharedLimits, lock};
 
 /// The metrics of a [`Shared`](super::Shared), by name. A counter, a gauge and a histogram may have one name.
@@ -17,31 +18,31 @@ pub struct Metrics {
 /// One metric. VMs on all threads change it without a lock.
 pub struct Metric {
     kind: MetricType,
-    /// The value of a counter or a gauge; how many values a histogram was given.
+    /// The value of a counter or a gauge.
     value: AtomicU64,
-    /// The sum of a histogram's values, which wraps around.
-    sum: AtomicU64,
-    /// How many values of a histogram were at most as large as each of [`Metric::BUCKETS`], and larger than the one before.
-    buckets: [AtomicU64; Metric::BUCKETS.len()],
+    /// There if it is a histogram.
+    histogram: Option<Box<Histogram>>,
 }
 
 /// What a metric says at one time.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum MetricValue {
     /// A number that only grows.
     Counter(u64),
     /// A number.
     Gauge(u64),
-    /// How many values there were, their sum, and how many were at most as large as each of [`Metric::BUCKETS`]; those
-    /// that are larger are in the count alone.
+    /// How many values there were, and how they are spread.
     Histogram {
         /// Number of values.
         count: u64,
         /// Their sum; it wraps around.
         sum: u64,
-        /// For each of [`Metric::BUCKETS`], the number of values that are at most as large.
+        /// For each of [`Metric::BUCKETS`], the number of values that are at most as large. Those that are larger than all
+        /// of these are in the count alone.
         buckets: Vec<u64>,
+        /// Each of [`Metric::QUANTILES`], within 10 % of the value; empty if there were no values.
+        quantiles: Vec<f64>,
     },
 }
 
@@ -52,33 +53,29 @@ impl Metric {
         1_800_000, 3_600_000, 36_000_000,
     ];
 
+    /// The quantiles of a histogram: Envoy's.
+    pub const QUANTILES: [f64; 10] = [0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 1.0];
+
     fn new(kind: MetricType) -> Self {
         Metric {
             kind,
             value: AtomicU64::new(0),
-            sum: AtomicU64::new(0),
-            buckets: [const { AtomicU64::new(0) }; Self::BUCKETS.len()],
+            histogram: (kind == MetricType::Histogram).then(|| Box::new(Histogram::new())),
         }
     }
 
     /// What it says now.
     pub fn value(&self) -> MetricValue {
         let value = self.value.load(Ordering::Relaxed);
-        match self.kind {
-            MetricType::Counter => MetricValue::Counter(value),
-            MetricType::Gauge => MetricValue::Gauge(value),
-            MetricType::Histogram => {
-                let mut sum = 0;
-                let cumulative = |bucket: &AtomicU64| {
-                    sum += bucket.load(Ordering::Relaxed);
-                    sum
-                };
-                MetricValue::Histogram {
-                    count: value,
-                    sum: self.sum.load(Ordering::Relaxed),
-                    buckets: self.buckets.iter().map(cumulative).collect(),
-                }
-            }
+        match (&self.histogram, self.kind) {
+            (Some(histogram), _) => MetricValue::Histogram {
+                count: histogram.count(),
+                sum: histogram.sum(),
+                buckets: histogram.cumulative(),
+                quantiles: histogram.quantiles(),
+            },
+            (None, MetricType::Counter) => MetricValue::Counter(value),
+            (None, _) => MetricValue::Gauge(value),
         }
     }
 
@@ -91,11 +88,8 @@ impl Metric {
             }
             MetricType::Gauge => self.value.store(value, Ordering::Relaxed),
             MetricType::Histogram => {
-                self.value.fetch_add(1, Ordering::Relaxed);
-                self.sum.fetch_add(value, Ordering::Relaxed);
-                let bucket = Self::BUCKETS.partition_point(|bound| *bound < value);
-                if let Some(bucket) = self.buckets.get(bucket) {
-                    bucket.fetch_add(1, Ordering::Relaxed);
+                if let Some(histogram) = &self.histogram {
+                    histogram.record(value);
                 }
             }
         }
@@ -136,9 +130,13 @@ impl Metrics {
 
     /// Every metric with its name, sorted by name. Plugins give the names: they may hold anything.
     pub fn snapshot(&self) -> Vec<(String, MetricValue)> {
-        let metrics = lock(&self.metrics);
-        let describe = |((name, _), metric): (&(String, u32), &Arc<Metric>)| (name.clone(), metric.value());
-        metrics.iter().map(describe).collect()
+        // Plugins define metrics under the lock, and histograms take their time.
+        let metrics: Vec<(String, Arc<Metric>)> = lock(&self.metrics)
+            .iter()
+            .map(|((name, _), metric)| (name.clone(), metric.clone()))
+            .collect();
+        let describe = |(name, metric): (String, Arc<Metric>)| (name, metric.value());
+        metrics.into_iter().map(describe).collect()
     }
 
     fn define(&self, kind: MetricType, name: &[u8]) -> Result<Arc<Metric>, Full> {
@@ -245,7 +243,10 @@ mod tests {
         one.record(6, u64::MAX).unwrap();
         let names: Vec<_> = metrics.snapshot();
         assert_eq!(names[0], ("c".to_owned(), MetricValue::Counter(17)));
-        let MetricValue::Histogram { count, sum, buckets } = &names[2].1 else {
+        let MetricValue::Histogram {
+            count, sum, buckets, ..
+        } = &names[2].1
+        else {
             panic!("{names:?}");
         };
         assert_eq!((*count, *sum), (2, 2));

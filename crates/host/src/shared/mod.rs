@@ -4,6 +4,7 @@
 //! [`Shared`] they are defined in.
 
 mod data;
+mod histogram;
 mod inbox;
 mod limits;
 mod metrics;
