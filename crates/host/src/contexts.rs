@@ -8,27 +8,26 @@ use std::time::Duration;
 use enginebay_abi::Status;
 use enginebay_abi::property::PropertyPath;
 
-use crate::PropertyDeclaration;
 use crate::state::PluginConfig;
-
-/// The most properties that one plugin may declare in a VM (Envoy's foreign function `declare_property`): 1,024.
-pub const MAX_DECLARED_PROPERTIES: usize = 1 << 10;
-
-/// The longest name of a declared property, in bytes: 4 KiB.
-pub const MAX_DECLARED_NAME: usize = 4 << 10;
+use crate::{PropertyDeclaration, VmLimits};
 
 /// What a plugin declared of the properties that its streams set, by path.
 #[derive(Default)]
 pub(crate) struct Declarations(BTreeMap<Box<[u8]>, PropertyDeclaration>);
 
 impl Declarations {
-    pub(crate) fn declare(&mut self, name: &[u8], declaration: PropertyDeclaration) -> Status {
+    pub(crate) fn declare(
+        &mut self,
+        limits: &VmLimits,
+        name: &[u8],
+        declaration: PropertyDeclaration,
+    ) -> Status {
         // No name is one too, as on Envoy, of nothing that can be set.
         let path = PropertyPath::parse(name).map_or(name, |path| path.as_bytes());
         if self.0.contains_key(path) {
             return Status::BadArgument;
         }
-        if self.0.len() >= MAX_DECLARED_PROPERTIES || path.len() > MAX_DECLARED_NAME {
+        if self.0.len() >= limits.declared_properties || path.len() > limits.declared_path {
             return Status::InternalFailure;
         }
         self.0.insert(path.into(), declaration);

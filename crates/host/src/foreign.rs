@@ -253,9 +253,8 @@ impl<'a> ForeignCall<'a> {
     /// Says what kind of property this is when streams of this plugin set it. `name` is the path as plugins pass it to
     /// `proxy_set_property`.
     ///
-    /// A second declaration of a name is `BAD_ARGUMENT`, and more than
-    /// [`MAX_DECLARED_PROPERTIES`](crate::MAX_DECLARED_PROPERTIES) or a name of more than
-    /// [`MAX_DECLARED_NAME`](crate::MAX_DECLARED_NAME) bytes `INTERNAL_FAILURE`. As on Envoy, only what a root context
+    /// A second declaration of a name is `BAD_ARGUMENT`, and what is more than
+    /// [`VmLimits`](crate::VmLimits) allow, in number or in length, `INTERNAL_FAILURE`. As on Envoy, only what a root context
     /// declares is used; a stream gets `OK`, and that is all.
     pub fn declare_property(&mut self, name: &[u8], declaration: PropertyDeclaration) -> Status {
         self.host.declare_property(name, declaration)

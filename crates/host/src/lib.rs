@@ -30,7 +30,6 @@ mod vm;
 
 pub use body::Body;
 pub use callouts::{CalloutError, CalloutId, Callouts, GrpcTarget, HttpCall, HttpCallResponse};
-pub use contexts::{MAX_DECLARED_NAME, MAX_DECLARED_PROPERTIES};
 pub use enginebay_abi as abi;
 pub use enginebay_engine as engine;
 pub use failure::{FailState, Failure};

@@ -20,6 +20,11 @@ pub struct VmLimits {
     pub local_response_details: usize,
     /// Bytes of path and value of a property that a plugin sets; more is `BAD_ARGUMENT`. Default 1 MiB.
     pub property: usize,
+    /// Properties that one plugin may declare (Envoy's foreign function `declare_property`). One more is
+    /// `INTERNAL_FAILURE`. Default 1,024.
+    pub declared_properties: usize,
+    /// Bytes of the path of a declared property; more is `INTERNAL_FAILURE`. Default 4 KiB.
+    pub declared_path: usize,
     /// Callouts of one context that are under way. One more is `INTERNAL_FAILURE`. Default 4,096.
     pub callouts: usize,
     /// Contexts that are over and wait for the plugin's `proxy_done`. One more is deleted without waiting, and a warning is
@@ -40,6 +45,8 @@ impl Default for VmLimits {
             local_response_body: 64 << 20,
             local_response_details: 4 << 10,
             property: 1 << 20,
+            declared_properties: 1 << 10,
+            declared_path: 4 << 10,
             callouts: 4096,
             finishing: 65_536,
             log_message: 1 << 20,

@@ -8,6 +8,7 @@ mod gate;
 mod headers;
 mod histogram;
 mod io;
+mod limits;
 mod listen;
 mod log;
 mod plan;
@@ -32,7 +33,7 @@ use crate::output;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  enginebay serve -c examples/configs/add_header.yaml --concurrency 2",
-    after_long_help = LONG_HELP
+    after_long_help = format!("{LONG_HELP}\n\n{}", limits::help())
 )]
 pub(crate) struct ServeArgs {
     /// The configuration: a bootstrap in YAML or JSON, as Envoy reads it.
@@ -62,6 +63,10 @@ pub(crate) struct ServeArgs {
     /// How many connections each listener takes; further ones are closed at once.
     #[arg(long, value_name = "N", default_value = "65536")]
     max_connections: usize,
+
+    /// Change one of the bounds on what plugins can make the server keep; --help lists them.
+    #[arg(long = "limit", value_name = "NAME=N", value_parser = limits::parse)]
+    limits: Vec<limits::Limit>,
 
     #[command(flatten)]
     engine: EngineArgs,

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use enginebay::config::model::{Bootstrap, Cluster, Listener, Roots, RouteTable, WasmFilter};
 use enginebay::config::{Process, load_bootstrap};
 use enginebay::{EngineOptions, Engines, FailState, Failure, Plugin};
-use enginebay_http::{ChainOptions, FilterChain, Upstreams};
+use enginebay_http::{FilterChain, Upstreams};
 
 use super::attributes::{Facts, ServerPlatform};
 use super::callouts::SilentUpstreams;
+use super::limits::Limits;
 use super::routes::Routes;
 use super::stats::Stats;
 use super::upstream::Tls;
@@ -65,8 +66,9 @@ impl Plan {
         bootstrap: Bootstrap,
         engines: &Engines,
         stats: &Stats,
+        limits: &Limits,
     ) -> Result<Plan, String> {
-        let facts = Arc::new(Facts::new(&bootstrap));
+        let facts = Arc::new(Facts::new(&bootstrap, stats.shared().clone(), limits.vm));
         let clusters = bootstrap.clusters;
         let names = clusters.iter().map(|cluster| cluster.name.clone());
         let upstreams = Rc::new(SilentUpstreams(names.collect()));
@@ -82,7 +84,7 @@ impl Plan {
                 proved.push(plugin);
             }
             let loggers = proved.split_off(listener.filters().len());
-            let mut options = ChainOptions::default();
+            let mut options = limits.chain;
             options.body_buffer = usize::try_from(listener.buffer_limit).unwrap_or(usize::MAX);
             let no_routes = RouteTable::default();
             let routes = listener.http().map_or(&no_routes, |http| &http.routes);

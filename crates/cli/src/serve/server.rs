@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use enginebay::host::Shared;
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use super::admin::Admin;
+use super::limits::Limits;
 use super::plan::{self, Plan};
 use super::stats::Stats;
 use super::worker::{self, Event, Orders, Task};
@@ -21,13 +23,15 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), String> {
     let bootstrap = plan::read(&args.config)?;
     let workers = worker_count(args);
     let engines = plan::engines(&bootstrap, workers, args.engine.options())?;
-    let stats = Arc::new(Stats::new(&bootstrap, engines.registry(), workers));
+    let limits = Limits::new(&args.limits);
+    let shared = Shared::new(limits.shared);
+    let stats = Arc::new(Stats::new(&bootstrap, engines.registry(), workers, shared));
     let file = args.config.display().to_string();
     let admin = match (args.mode, bootstrap.admin) {
         (Mode::Serve, Some(address)) => Some(Admin::start(address, engines.registry(), &stats, args)?),
         _ => None,
     };
-    let plan = Arc::new(Plan::load(&file, bootstrap, &engines, &stats)?);
+    let plan = Arc::new(Plan::load(&file, bootstrap, &engines, &stats, &limits)?);
     if args.mode == Mode::Validate {
         println!("configuration '{file}' OK");
         return Ok(());

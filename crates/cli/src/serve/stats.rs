@@ -143,6 +143,8 @@ struct RuntimeStats {
 pub(super) struct Stats {
     started: Instant,
     live: AtomicBool,
+    /// What the plugins share: their metrics.
+    shared: Shared,
     /// Whether each listener is one for TCP, and its `stat_prefix`.
     prefixes: Vec<(bool, String)>,
     /// By worker, then by listener.
@@ -155,7 +157,7 @@ pub(super) struct Stats {
 }
 
 impl Stats {
-    pub(super) fn new(bootstrap: &Bootstrap, registry: &Registry, workers: usize) -> Self {
+    pub(super) fn new(bootstrap: &Bootstrap, registry: &Registry, workers: usize, shared: Shared) -> Self {
         let runtimes: Vec<RuntimeStats> = registry
             .iter()
             .map(|runtime| RuntimeStats {
@@ -180,6 +182,7 @@ impl Stats {
         Stats {
             started: Instant::now(),
             live: AtomicBool::new(false),
+            shared,
             prefixes: bootstrap
                 .listeners
                 .iter()
@@ -192,6 +195,11 @@ impl Stats {
             runtimes,
             connections: (0..listeners).map(|_| AtomicUsize::new(0)).collect(),
         }
+    }
+
+    /// What the plugins share.
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     pub(super) fn set_live(&self, live: bool) {
@@ -248,7 +256,7 @@ impl Stats {
     pub(super) fn text(&self, filter: Option<&Regex>) -> String {
         let mut text = String::new();
         let matches = |name: &str| filter.is_none_or(|filter| filter.is_match(name));
-        let metrics = Shared::of_process().metrics().snapshot();
+        let metrics = self.shared.metrics().snapshot();
         for (name, value) in self.values(&metrics) {
             if matches(&name) {
                 let _ = writeln!(text, "{name}: {value}");

@@ -90,7 +90,7 @@ impl<S: StreamState> ForeignHost for VmState<S> {
     fn declare_property(&self, name: &[u8], declaration: PropertyDeclaration) -> Status {
         let mut contexts = self.contexts.borrow_mut();
         let status = match contexts.get_mut(self.context()).map(|context| &mut context.kind) {
-            Some(Kind::Root(root)) => root.declarations.declare(name, declaration),
+            Some(Kind::Root(root)) => root.declarations.declare(&self.limits, name, declaration),
             Some(Kind::Stream { .. }) => Status::Ok,
             None => Status::BadArgument,
         };

@@ -1,11 +1,16 @@
-//! What plugins can learn of the configuration.
+//! What plugins can learn of the configuration, and what they have in common.
 
 use enginebay::config::model::{Bootstrap, Cluster, Endpoint, Listener};
+use enginebay::host::{Shared, VmLimits};
 
 use super::Tree;
 
 /// All of it, in the order of the configuration.
 pub(in crate::serve) struct Facts {
+    /// What plugins share.
+    pub(in crate::serve) shared: Shared,
+    /// What one VM may keep.
+    pub(super) limits: VmLimits,
     pub(super) node: Tree,
     pub(super) listeners: Vec<ListenerFacts>,
     pub(super) clusters: Vec<ClusterFacts>,
@@ -30,8 +35,10 @@ pub(super) struct EndpointFacts {
 }
 
 impl Facts {
-    pub(in crate::serve) fn new(bootstrap: &Bootstrap) -> Self {
+    pub(in crate::serve) fn new(bootstrap: &Bootstrap, shared: Shared, limits: VmLimits) -> Self {
         Facts {
+            shared,
+            limits,
             node: Tree::node(&bootstrap.node),
             listeners: bootstrap.listeners.iter().map(ListenerFacts::new).collect(),
             clusters: bootstrap.clusters.iter().map(ClusterFacts::new).collect(),

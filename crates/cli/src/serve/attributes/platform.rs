@@ -45,11 +45,11 @@ impl Platform for ServerPlatform {
     }
 
     fn shared(&self) -> &Shared {
-        self.std.shared()
+        &self.facts.shared
     }
 
     fn limits(&self) -> VmLimits {
-        self.std.limits()
+        self.facts.limits
     }
 
     fn foreign_functions(&self) -> ForeignFunctions {
