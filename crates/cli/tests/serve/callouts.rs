@@ -88,6 +88,18 @@ async fn an_unknown_cluster_is_a_bad_argument() {
     assert_eq!((answer.status.as_u16(), answer.text()), expected);
 }
 
+#[tokio::test]
+async fn a_bound_can_be_changed_by_name() {
+    let port = upstream::start("up", Version::HTTP_11).await;
+    let plugin = plugin(any_runtime(), "callout", r#"{"cluster": "up"}"#);
+    let server = Server::start_with(&config(&[plugin], &[port], false), &["--limit", "callouts=1"]);
+    let mut client = Client::http1(server.address).await;
+    let answer = timeout(LONG, client.get("/")).await.unwrap();
+    let expected = (403, "callout 2: not made: InternalFailure\n");
+    assert_eq!((answer.status.as_u16(), answer.text()), expected);
+    quiet(&server).await;
+}
+
 /// Envoy lets this request hang.
 #[tokio::test]
 async fn a_request_that_waits_is_answered_when_the_plugin_traps_in_the_response() {
