@@ -90,7 +90,10 @@ mod tests {
     fn what_was_asked_for_is_passed_on() {
         let args = Task::parse_from(["soak", "--minutes", "0.5", "--seed", "7"]).args;
         let command = command(&args, Path::new("load"), PathBuf::from("server"));
-        let passed: Vec<_> = command.get_args().filter_map(|argument| argument.to_str()).collect();
+        let passed: Vec<_> = command
+            .get_args()
+            .filter_map(|argument| argument.to_str())
+            .collect();
         assert_eq!(
             passed,
             [
