@@ -270,12 +270,14 @@ impl Callback {
                 "filter chain",
                 "once for each item of a queue that the plugin registered last",
             ),
-            Callback::ProxyOnForeignFunction => ("", "never: no foreign function of the host calls back"),
-            Callback::ProxyOnNewConnection => ("", "when a client connects"),
-            Callback::ProxyOnDownstreamData => ("", "for bytes from the client"),
-            Callback::ProxyOnUpstreamData => ("", "for bytes from the server"),
-            Callback::ProxyOnDownstreamConnectionClose => ("", "when the client's side is closed"),
-            Callback::ProxyOnUpstreamConnectionClose => ("", "when the server's side is closed"),
+            Callback::ProxyOnForeignFunction => ("embedder", "when a foreign function of its own calls back"),
+            Callback::ProxyOnNewConnection => ("filter chain", "when a client connects"),
+            Callback::ProxyOnDownstreamData => ("filter chain", "for bytes from the client"),
+            Callback::ProxyOnUpstreamData => ("filter chain", "for bytes from the server"),
+            Callback::ProxyOnDownstreamConnectionClose => {
+                ("filter chain", "when the client's side is closed")
+            }
+            Callback::ProxyOnUpstreamConnectionClose => ("filter chain", "when the server's side is closed"),
             Callback::ProxyOnRequestHeaders => ("filter chain", "for the head of a request"),
             Callback::ProxyOnRequestBody => {
                 ("filter chain", "for each part of the body, also while it is held")
@@ -283,7 +285,10 @@ impl Callback {
             Callback::ProxyOnRequestTrailers => {
                 ("filter chain", "for the trailers of a request, if there are any")
             }
-            Callback::ProxyOnRequestMetadata => ("", "never: HTTP/2 metadata is not passed on"),
+            Callback::ProxyOnRequestMetadata => (
+                "embedder",
+                "for HTTP/2 metadata, which the filter chain does not see",
+            ),
             Callback::ProxyOnResponseHeaders => (
                 "filter chain",
                 "for the head of a response, also of one that a plugin sends to a request",
@@ -294,7 +299,10 @@ impl Callback {
             Callback::ProxyOnResponseTrailers => {
                 ("filter chain", "for the trailers of a response, if there are any")
             }
-            Callback::ProxyOnResponseMetadata => ("", "never: HTTP/2 metadata is not passed on"),
+            Callback::ProxyOnResponseMetadata => (
+                "embedder",
+                "for HTTP/2 metadata, which the filter chain does not see",
+            ),
             Callback::ProxyOnHttpCallResponse => (
                 "filter chain",
                 "for the response to `proxy_http_call`, or its failure",

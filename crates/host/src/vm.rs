@@ -380,23 +380,29 @@ impl<S: StreamState> Vm<S> {
         }
         let result = self.callback(Callback::ProxyOnDone, id.0, &[u64::from(id.0)], 1);
         match result {
-            Ok(done) if done as u32 == 0 => {
-                let most = self.state.limits.finishing;
-                if self.state.contexts.borrow_mut().set_pending(id.0, most) {
-                    return Ok(());
-                }
-                self.state.log(
-                    LogLevel::Warn,
-                    &format!("a context was deleted before its time: {most} wait for proxy_done already"),
-                );
-                self.delete(id.0)
-            }
+            Ok(done) if done as u32 == 0 => match self.keep(id.0) {
+                true => Ok(()),
+                false => self.delete(id.0),
+            },
             Ok(_) => self.delete(id.0),
             Err(failure) => {
                 self.remove(id.0);
                 Err(failure)
             }
         }
+    }
+
+    /// Has a context wait for the plugin's `proxy_done`, unless too many do.
+    fn keep(&self, id: u32) -> bool {
+        let most = self.state.limits.finishing;
+        let kept = self.state.contexts.borrow_mut().set_pending(id, most);
+        if !kept {
+            self.state.log(
+                LogLevel::Warn,
+                &format!("a context was deleted before its time: {most} wait for proxy_done already"),
+            );
+        }
+        kept
     }
 
     /// Ends a context without telling the plugin: for a VM that failed.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use enginebay::abi::{BufferType, LogLevel, MapType, PropertyPath, Status, StreamType};
-use enginebay::host::{Callouts, Shared, SharedLimits, VmLimits};
+use enginebay::host::{Callouts, ForeignCall, ForeignFunctions, Shared, SharedLimits, VmLimits};
 use enginebay::{
     Body, ContextId, HeaderMap, LocalResponse, LogRecord, Platform, PropertyDeclaration, StreamState,
 };
@@ -144,7 +144,7 @@ impl StreamState for Stream {
     }
 }
 
-/// The platform of a case: a clock that stands still, the "random" bytes 1, 2, 3…, and three foreign functions.
+/// The platform of a case: a clock that stands still, the "random" bytes 1, 2, 3…, and two foreign functions.
 pub(crate) struct World {
     pub(crate) seen: Rc<RefCell<Seen>>,
     shared: Shared,
@@ -230,15 +230,14 @@ impl Platform for World {
         self.seen.borrow_mut().ticks.push(millis);
     }
 
-    fn foreign_function(&self, name: &[u8], arguments: &[u8], results: &mut Vec<u8>) -> Option<Status> {
-        match name {
-            b"reverse" => {
-                results.extend(arguments.iter().rev());
-                Some(Status::Ok)
-            }
-            b"refuse" => Some(Status::BadArgument),
-            _ => None,
-        }
+    fn foreign_functions(&self) -> ForeignFunctions {
+        ForeignFunctions::default()
+            .with("reverse", |call: &mut ForeignCall<'_>| {
+                let reversed: Vec<u8> = call.arguments().iter().rev().copied().collect();
+                call.results().extend(reversed);
+                Status::Ok
+            })
+            .with("refuse", |_: &mut ForeignCall<'_>| Status::BadArgument)
     }
 
     fn property(&self, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {

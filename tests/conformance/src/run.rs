@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use enginebay::abi::{AbiVersion, Callback, HostFunction};
+use enginebay::abi::{AbiVersion, Callback, HostFunction, PeerType};
 use enginebay::engine::Engine;
 use enginebay::host::Program;
 use enginebay::{Failure, HeaderMap, PluginConfig, Vm, VmConfig};
@@ -176,16 +176,24 @@ impl<'a> Run<'a> {
         })?;
         let seen = self.world.seen.clone();
         let id = vm.create_stream(root, Stream::new(&self.case.given, seen.clone()))?;
+        vm.on_new_connection(id)?;
+        vm.on_downstream_data(id, 7, false)?;
+        vm.on_upstream_data(id, 6, true)?;
         vm.on_request_headers(id, 4, false)?;
+        vm.on_request_metadata(id, 3)?;
         vm.on_request_body(id, 5, false)?;
         vm.on_request_trailers(id, 2)?;
         vm.on_response_headers(id, 1, false)?;
         vm.on_response_body(id, 3, true)?;
         vm.on_response_trailers(id, 1)?;
+        vm.on_response_metadata(id, 9)?;
+        vm.on_downstream_connection_close(id, PeerType::Remote)?;
+        vm.on_upstream_connection_close(id, PeerType::Local)?;
         for callout in self.world.started() {
             callout.answer(vm, self.case.given.unanswered)?;
         }
         vm.deliver()?;
+        vm.on_foreign_function(root, 3, b"arguments")?;
         vm.on_log(id)?;
         if let Some(mut stream) = vm.stream(id) {
             // Taken out before the context goes, and with it the stream.

@@ -69,11 +69,7 @@ pub(super) fn set_buffer_bytes<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64])
             .with_buffer(buffer, |body| {
                 (body.len(), body.len_after(start, size, saturate(data_size)))
             })
-            .ok_or_else(|| match cx.state.arguments.borrow().is_some() {
-                // Those of `proxy_on_foreign_function` are there, and stay as they are.
-                true if buffer == BufferType::ForeignFunctionArguments => Status::BadArgument,
-                _ => Status::NotFound,
-            })?;
+            .ok_or(Status::NotFound)?;
         // As on Envoy: what a callout brought can only be read.
         if matches!(
             buffer,

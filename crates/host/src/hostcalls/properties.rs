@@ -56,14 +56,13 @@ pub(super) fn set_property<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> 
         if path.len().saturating_add(value.len()) > state.limits.property {
             return Err(Status::BadArgument.into());
         }
-        let set = match PropertyPath::parse(path) {
-            Ok(path) => {
-                let declared = declaration(state, path);
-                state.with_stream(|stream| stream.set_property(path, value, &declared))
-            }
+        let Ok(path) = PropertyPath::parse(path) else {
             // As on Envoy, though nobody can read it.
-            Err(_) => state.with_stream(|_| Status::Ok),
+            let in_stream = state.with_stream(|_| Status::Ok);
+            return finish(in_stream.unwrap_or(Status::NotFound));
         };
+        let declared = declaration(state, path);
+        let set = state.with_stream(|stream| stream.set_property(path, value, &declared));
         finish(set.unwrap_or(Status::NotFound))
     })
 }

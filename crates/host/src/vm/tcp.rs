@@ -72,15 +72,13 @@ impl<S: StreamState> Vm<S> {
         }
     }
 
-    /// Says whether the plugin is done with the context.
+    /// Says whether the context is to be deleted now.
     fn done_and_log(&self, id: ContextId) -> Result<bool, Failure> {
         let done = self.callback(Callback::ProxyOnDone, id.0, &[u64::from(id.0)], 1)? as u32 != 0;
-        if let (false, Some(context)) = (done, self.state.contexts.borrow_mut().get_mut(id.0)) {
-            // Before the log: the plugin may call `proxy_done` there.
-            context.pending_done = true;
-        }
+        // Before the log: the plugin may call `proxy_done` there.
+        let over = done || !self.keep(id.0);
         self.on_log(id)?;
-        Ok(done)
+        Ok(over)
     }
 
     fn data_callback(

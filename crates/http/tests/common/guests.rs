@@ -96,7 +96,8 @@ const PRELUDE: &str = r#"
   (func $log_buffer (param $buffer i32)
     (call $log_result (call $get_buffer
       (local.get $buffer) (i32.const 0) (i32.const 1000) (i32.const 0) (i32.const 4))))
-  (func $log_property (param $path i32) (param $len i32)
+  ;; Logs the property of this path, or the status as a digit.
+  (func $show_property (param $path i32) (param $len i32)
     (call $log_result (call $property (local.get $path) (local.get $len) (i32.const 0) (i32.const 4))))
   (func $log_digit (param $digit i32)
     (i32.store8 (i32.const 8) (i32.add (i32.const 48) (local.get $digit)))

@@ -164,7 +164,7 @@ fn a_receiver_that_takes_nothing_stops_the_sender() {
 fn properties_of_a_connection() {
     on_each(async |runtime| {
         let set = "(call $log_digit (call $set_property 'my' 'value'))";
-        let look = |name: &str| format!("(call $log_property '{name}')");
+        let look = |name: &str| format!("(call $show_property '{name}')");
         let known = [
             "source\0address",
             "destination\0address",

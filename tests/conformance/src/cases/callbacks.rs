@@ -1,10 +1,13 @@
 //! Every callback, with its parameters.
 
-use enginebay::abi::{Callback as C, HostFunction as F, Status, VersionSet};
+use enginebay::abi::{Callback as C, HostFunction as F, PeerType, Status, VersionSet};
 
 use super::contexts::{ROOT, STREAM};
-use crate::case::{Arg, Case, NUMBER, Step, data, num};
+use crate::case::{Arg, Case, NUMBER, OUT, Step, data, num};
 use crate::run::PLUGIN_CONFIGURATION;
+
+const LOCAL: u32 = PeerType::Local.as_u32();
+const REMOTE: u32 = PeerType::Remote.as_u32();
 
 /// A case that looks at the parameters of a callback.
 fn called(callback: C, versions: VersionSet, params: &[u32]) -> Case {
@@ -33,6 +36,25 @@ pub(super) fn cases() -> Vec<Case> {
         called(C::ProxyOnResponseHeaders, V::V0_2, &[STREAM, 1, 0]),
         called(C::ProxyOnResponseBody, V::ALL, &[STREAM, 3, 1]),
         called(C::ProxyOnResponseTrailers, V::ALL, &[STREAM, 1]),
+        called(C::ProxyOnNewConnection, V::ALL, &[STREAM]),
+        called(C::ProxyOnDownstreamData, V::ALL, &[STREAM, 7, 0]),
+        called(C::ProxyOnUpstreamData, V::ALL, &[STREAM, 6, 1]),
+        called(C::ProxyOnDownstreamConnectionClose, V::ALL, &[STREAM, REMOTE]),
+        called(C::ProxyOnUpstreamConnectionClose, V::ALL, &[STREAM, LOCAL]),
+        called(C::ProxyOnRequestMetadata, V::ALL, &[STREAM, 3]),
+        called(C::ProxyOnResponseMetadata, V::ALL, &[STREAM, 9]),
+        called(C::ProxyOnForeignFunction, V::V0_2, &[ROOT, 3, 9])
+            .call(
+                F::ProxyGetBufferBytes,
+                [num(8), num(0), num(u32::MAX), num(OUT[0]), num(OUT[1])],
+                Status::Ok,
+            )
+            .out("arguments")
+            .call(
+                F::ProxySetBufferBytes,
+                [num(8), num(0), num(0), data("x")],
+                Status::BadArgument,
+            ),
         called(C::ProxyOnLog, V::ALL, &[STREAM]),
         called(C::ProxyOnDone, V::ALL, &[STREAM]),
         called(C::ProxyOnDelete, V::ALL, &[STREAM]),

@@ -274,8 +274,7 @@ fn streaming() -> Vec<Case> {
             "hello",
             0,
             Status::NotFound,
-        )
-        .differs("Envoy keeps them in the root context, where all of a plugin find them"),
+        ),
         send(
             opened(function, "internal_failure"),
             OPENED,

@@ -77,7 +77,7 @@ pub(super) fn cases() -> Vec<Case> {
             .step(Step::OutStarts(crate::guest::VM_CONFIGURATION.into())),
         get(case("ok/of_a_stream"), Status::Ok)
             .out(PLUGIN_CONFIGURATION)
-            .differs("Envoy gives nothing outside of the two callbacks about configurations"),
+            .differs("Envoy gives a stream the configuration of the VM"),
         get(
             case("internal_failure/the_allocator_changes_the_context").allocator(Allocator::Switching),
             Status::InternalFailure,
