@@ -65,7 +65,8 @@ impl Server {
     pub(crate) fn start(program: &Path, config: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         fs::write(folder.path().join("server.yaml"), config)?;
-        let child = Command::new(program)
+        // It runs in another folder.
+        let child = Command::new(std::path::absolute(program)?)
             .args(["serve", "-c", "server.yaml", "--admin-address-path", "admin"])
             .args(["--concurrency", "2", "--log-level", "warn"])
             .current_dir(folder.path())
