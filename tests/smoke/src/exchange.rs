@@ -10,7 +10,8 @@ use enginebay::abi::{BufferType, MapType, PropertyPath, Status, StreamType};
 use enginebay::engine::Engine;
 use enginebay::host::Program;
 use enginebay::{
-    Body, ContextId, Failure, HeaderMap, LocalResponse, PluginConfig, PropertyDeclaration, StreamState, Vm, VmConfig,
+    Body, ContextId, Failure, HeaderMap, LocalResponse, PluginConfig, PropertyDeclaration, StreamState, Vm,
+    VmConfig,
 };
 
 use libtest_mimic::Failed;

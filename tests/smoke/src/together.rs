@@ -52,9 +52,26 @@ request x-callout-2: 204",
         ],
         pages: [
             "
-",
+log INFO: grpc_callout: initial metadata: 1
+log INFO: grpc_callout: x-to: you
+log INFO: grpc_callout: message: 7 bytes
+log INFO: grpc_callout: message: 7 bytes
+log INFO: grpc_callout: stream closed: status 0
+request x-grpc: stream
+request x-grpc-status: 0
+request x-grpc-messages: 2
+request x-grpc-message-bytes: 14",
             "
-",
+log INFO: grpc_callout: initial metadata: 1
+log INFO: grpc_callout: x-to: you
+log INFO: grpc_callout: message: 7 bytes
+log INFO: grpc_callout: message: 7 bytes
+log INFO: grpc_callout: stream closed: status 5
+request x-grpc: stream
+request x-grpc-status: 5
+request x-grpc-messages: 2
+request x-grpc-message-bytes: 14
+request x-grpc-status-message: gone",
         ],
     },
 ];

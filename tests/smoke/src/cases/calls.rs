@@ -14,7 +14,17 @@ pub const CALLS: &[Case] = &[
         },
         needs: Needs::Nothing,
         page: "
-",
+request_headers STOP_ALL_ITERATION_AND_WATERMARK
+log INFO: callout 1: 200, 3 bytes, 0 trailers
+log INFO: callout 2: 200, 3 bytes, 0 trailers
+request resumed
+request :method: GET
+request :path: /
+request x-callout-1: 200
+request x-callout-2: 200
+response_headers CONTINUE
+response :status: 200
+contexts left 1",
     },
     Case {
         name: "callout_refused",
@@ -25,7 +35,15 @@ pub const CALLS: &[Case] = &[
         },
         needs: Needs::Nothing,
         page: "
-",
+request_headers STOP_ALL_ITERATION_AND_WATERMARK
+log INFO: callout 1: 503, 0 bytes, 0 trailers
+log INFO: callout 2: 503, 0 bytes, 0 trailers
+request :method: GET
+request :path: /
+reply 403
+reply x-callout: refused
+reply body callout 1: status 503
+contexts left 1",
     },
     Case {
         name: "callout_without_an_answer",
@@ -36,7 +54,15 @@ pub const CALLS: &[Case] = &[
         },
         needs: Needs::Nothing,
         page: "
-",
+request_headers STOP_ALL_ITERATION_AND_WATERMARK
+log INFO: callout 1: no status, 0 bytes, 0 trailers
+log INFO: callout 2: no status, 0 bytes, 0 trailers
+request :method: GET
+request :path: /
+reply 403
+reply x-callout: refused
+reply body callout 1: failed with 0 headers
+contexts left 1",
     },
     Case {
         name: "callout_to_nobody",
@@ -44,7 +70,13 @@ pub const CALLS: &[Case] = &[
         given: NOTHING,
         needs: Needs::Nothing,
         page: "
-",
+request_headers STOP_ALL_ITERATION_AND_WATERMARK
+request :method: GET
+request :path: /
+reply 403
+reply x-callout: refused
+reply body callout 1: not made: BadArgument
+contexts left 1",
     },
     Case {
         name: "panic_in_http_call_response",
@@ -56,7 +88,9 @@ pub const CALLS: &[Case] = &[
         },
         needs: Needs::Nothing,
         page: "
-",
+request_headers STOP_ALL_ITERATION_AND_WATERMARK
+failed: RuntimeError
+Function: proxy_on_http_call_response failed: unreachable",
     },
     Case {
         name: "grpc_call",
@@ -67,7 +101,17 @@ pub const CALLS: &[Case] = &[
         },
         needs: Needs::Nothing,
         page: "
-",
+request_headers STOP_ALL_ITERATION_AND_WATERMARK
+log INFO: grpc_callout: call: status 0, 7 bytes
+request resumed
+request :method: GET
+request :path: /
+request x-grpc-status: 0
+request x-grpc-messages: 1
+request x-grpc-message-bytes: 7
+response_headers CONTINUE
+response :status: 200
+contexts left 1",
     },
     Case {
         name: "grpc_call_that_fails",
@@ -78,7 +122,18 @@ pub const CALLS: &[Case] = &[
         },
         needs: Needs::Nothing,
         page: "
-",
+request_headers STOP_ALL_ITERATION_AND_WATERMARK
+log INFO: grpc_callout: call: status 7, 0 bytes
+request resumed
+request :method: GET
+request :path: /
+request x-grpc-status: 7
+request x-grpc-messages: 0
+request x-grpc-message-bytes: 0
+request x-grpc-status-message: not you
+response_headers CONTINUE
+response :status: 200
+contexts left 1",
     },
     Case {
         name: "grpc_stream",
@@ -90,7 +145,22 @@ pub const CALLS: &[Case] = &[
         },
         needs: Needs::Nothing,
         page: "
-",
+request_headers STOP_ALL_ITERATION_AND_WATERMARK
+log INFO: grpc_callout: initial metadata: 1
+log INFO: grpc_callout: x-to: you
+log INFO: grpc_callout: message: 7 bytes
+log INFO: grpc_callout: message: 7 bytes
+log INFO: grpc_callout: stream closed: status 0
+request resumed
+request :method: GET
+request :path: /
+request x-grpc: stream
+request x-grpc-status: 0
+request x-grpc-messages: 2
+request x-grpc-message-bytes: 14
+response_headers CONTINUE
+response :status: 200
+contexts left 1",
     },
     Case {
         name: "grpc_stream_closed_by_the_plugin",
@@ -102,7 +172,23 @@ pub const CALLS: &[Case] = &[
         },
         needs: Needs::Nothing,
         page: "
-",
+request_headers STOP_ALL_ITERATION_AND_WATERMARK
+log INFO: grpc_callout: initial metadata: 1
+log INFO: grpc_callout: x-to: you
+log INFO: grpc_callout: message: 7 bytes
+log INFO: grpc_callout: message: 7 bytes
+log INFO: grpc_callout: stream closed: status 2
+request resumed
+request :method: GET
+request :path: /
+request x-grpc: close
+request x-grpc-status: 2
+request x-grpc-messages: 2
+request x-grpc-message-bytes: 14
+request x-grpc-status-message: late
+response_headers CONTINUE
+response :status: 200
+contexts left 1",
     },
     Case {
         name: "grpc_cancelled",
@@ -114,7 +200,14 @@ pub const CALLS: &[Case] = &[
         },
         needs: Needs::Nothing,
         page: "
-",
+request_headers CONTINUE
+request :method: GET
+request :path: /
+request x-grpc: cancel
+request x-grpc-cancel: Ok(())
+response_headers CONTINUE
+response :status: 200
+contexts left 1",
     },
     Case {
         name: "grpc_to_nobody",
@@ -122,7 +215,13 @@ pub const CALLS: &[Case] = &[
         given: NOTHING,
         needs: Needs::Nothing,
         page: "
-",
+request_headers CONTINUE
+request :method: GET
+request :path: /
+request x-grpc-error: ParseFailure
+response_headers CONTINUE
+response :status: 200
+contexts left 1",
     },
     Case {
         name: "foreign_functions",
@@ -133,7 +232,16 @@ pub const CALLS: &[Case] = &[
         },
         needs: Needs::Nothing,
         page: "
-",
+request_headers STOP_ALL_ITERATION_AND_WATERMARK
+request :method: GET
+request :path: /
+request x-foreign: roundtrip
+request x-data: there and back
+reply 200
+reply x-result: text
+reply x-compressed-bytes: 22
+reply body there and back
+contexts left 1",
     },
     Case {
         name: "foreign_function_of_no_name",
@@ -144,7 +252,13 @@ pub const CALLS: &[Case] = &[
         },
         needs: Needs::Nothing,
         page: "
-",
+request_headers STOP_ALL_ITERATION_AND_WATERMARK
+request :method: GET
+request :path: /
+request x-foreign: nope
+reply 500
+reply body nope: NotFound
+contexts left 1",
     },
     Case {
         name: "trailers",
@@ -157,7 +271,25 @@ pub const CALLS: &[Case] = &[
         },
         needs: Needs::Nothing,
         page: "
-",
+request_headers CONTINUE
+request_body CONTINUE
+log INFO: request trailer: x-a: 1
+log INFO: request trailer: x-remove: 2
+log INFO: request trailer: x-replace: 3
+request_trailers CONTINUE
+request :method: GET
+request :path: /
+request body one
+request trailer x-a: 1
+request trailer x-replace: replaced
+request trailer x-trailers: 3
+response_headers CONTINUE
+log INFO: response trailer: x-b: 1
+response_trailers CONTINUE
+response :status: 200
+response trailer x-b: 1
+response trailer x-trailers: 1
+contexts left 1",
     },
     Case {
         name: "queue_without_a_consumer",
@@ -165,7 +297,13 @@ pub const CALLS: &[Case] = &[
         given: NOTHING,
         needs: Needs::Nothing,
         page: "
-",
+request_headers CONTINUE
+request :method: GET
+request :path: /
+response_headers CONTINUE
+response :status: 200
+response x-queued: no queue
+contexts left 1",
     },
     Case {
         name: "queue",
@@ -176,6 +314,13 @@ pub const CALLS: &[Case] = &[
         },
         needs: Needs::Nothing,
         page: "
-",
+request_headers CONTINUE
+request :method: GET
+request :path: /
+response_headers CONTINUE
+response :status: 200
+response x-queued: yes
+contexts left 1
+log INFO: queue_consumer: /",
     },
 ];
