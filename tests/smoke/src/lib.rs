@@ -8,6 +8,8 @@ mod cases;
 mod exchange;
 #[cfg(feature = "null")]
 mod native;
+#[cfg(feature = "null")]
+mod native_type;
 mod page;
 mod together;
 mod upstreams;
@@ -31,7 +33,10 @@ pub fn trials() -> Vec<Trial> {
     runtimes
         .flat_map(|runtime| {
             let cases = CASES.iter().chain(CALLS).map(move |case| trial(runtime, case));
-            cases.chain(together::trials(runtime))
+            let others = together::trials(runtime);
+            #[cfg(feature = "null")]
+            let others = others.chain(native_type::trial(runtime));
+            cases.chain(others)
         })
         .collect()
 }
