@@ -116,7 +116,26 @@ impl NativePlugin for Caller {
 }
 
 const PAGE: &str = "
-";
+log INFO: (true, Ok(()))
+log INFO: (Ok(Some([105, 116, 101, 109])), Ok(None))
+log INFO: [Err(Status(2: bad argument)), Err(Status(4: parse failure)), Err(Status(4: parse failure))]
+log INFO: [true, true]
+log INFO: (Ok(()), Err(Status(2: bad argument)))
+log INFO: Ok(2)
+log INFO: Ok(())
+log INFO: Ok(Some([118]))
+log INFO: Err(Status(1: not found))
+log INFO: Ok([116, 101, 120, 116])
+log INFO: (1, Ok(Some([50, 48, 48])))
+log INFO: Ok([98, 111, 100, 121])
+log INFO: (1, Ok(Some([121, 111, 117])))
+log INFO: (5, Ok((5, [103, 111, 110, 101])))
+log INFO: (1, Ok(Some([121, 111, 117])))
+log INFO: Ok([115, 101, 110, 116])
+log INFO: (5, Ok((5, [103, 111, 110, 101])))
+log INFO: (1, Ok(Some([121, 111, 117])))
+resumed true
+under way 0";
 
 /// The one trial, for a runtime that has the plugin.
 pub(crate) fn trial(runtime: Runtime) -> Option<Trial> {
