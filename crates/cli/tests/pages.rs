@@ -100,6 +100,29 @@ fn a_paused_request() {
 }
 
 #[test]
+fn callouts_that_are_answered() {
+    let args = ["--upstream", "callout=200:yes"];
+    insta::assert_snapshot!(page(guest("callout"), &args));
+}
+
+#[test]
+fn a_callout_that_is_refused() {
+    let args = ["--upstream", "callout=403:denied"];
+    insta::assert_snapshot!(page(guest("callout"), &args));
+}
+
+#[test]
+fn a_callout_to_nobody() {
+    insta::assert_snapshot!(page(guest("callout"), &["--upstream", "other=200"]));
+}
+
+#[test]
+fn a_grpc_stream() {
+    let args = ["-H", "x-grpc: stream", "--upstream", "grpc=grpc:0:0a0161"];
+    insta::assert_snapshot!(page(guest("grpc_callout"), &args));
+}
+
+#[test]
 fn a_log_message_cannot_steer_the_terminal() {
     let (_folder, path) = module(
         "escape.wasm",

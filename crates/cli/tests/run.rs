@@ -61,6 +61,7 @@ fn a_json_line_has_these_fields_and_no_others() {
             names(line),
             [
                 "action",
+                "callouts",
                 "ending",
                 "error",
                 "failed",

@@ -1,7 +1,13 @@
-//! The table.
+//! The tables.
+
+mod calls;
 
 use enginebay::engine::{Engine, Runtime};
 use libtest_mimic::Failed;
+
+pub use calls::CALLS;
+
+use crate::upstreams::Named;
 
 /// One exchange, and the page it must give.
 pub struct Case {
@@ -35,8 +41,16 @@ pub struct Given {
     pub headers: &'static [(&'static str, &'static str)],
     /// The request's body.
     pub body: &'static str,
+    /// The request's trailers.
+    pub trailers: &'static [(&'static str, &'static str)],
     /// The response's body.
     pub response_body: &'static str,
+    /// The response's trailers.
+    pub response_trailers: &'static [(&'static str, &'static str)],
+    /// The upstreams that the plugin can call.
+    pub upstreams: Named,
+    /// A guest that runs before and beside the plugin in a VM whose id is `consumer`, and is told of its queues at the end.
+    pub consumer: Option<Code>,
     /// The embedder panics when the plugin asks for a header map.
     pub host_panics: bool,
 }
@@ -80,11 +94,15 @@ const NOTHING: Given = Given {
     vm_config: "",
     headers: &[],
     body: "",
+    trailers: &[],
     response_body: "",
+    response_trailers: &[],
+    upstreams: &[],
+    consumer: None,
     host_panics: false,
 };
 
-/// All cases.
+/// Exchanges that need nothing but the plugin.
 pub const CASES: &[Case] = &[
     Case {
         name: "noop",

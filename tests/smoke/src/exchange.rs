@@ -6,25 +6,31 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use enginebay::abi::{BufferType, MapType, PropertyPath, Status};
+use enginebay::abi::{BufferType, MapType, PropertyPath, Status, StreamType};
 use enginebay::engine::Engine;
 use enginebay::host::Program;
 use enginebay::{
-    Body, Failure, HeaderMap, LocalResponse, PluginConfig, PropertyDeclaration, StreamState, Vm, VmConfig,
+    Body, ContextId, Failure, HeaderMap, LocalResponse, PluginConfig, PropertyDeclaration, StreamState, Vm,
+    VmConfig,
 };
+
+use libtest_mimic::Failed;
 
 use crate::cases::Given;
 use crate::page::Page;
 
 /// What the plugin sees of the exchange.
 #[derive(Default)]
-struct Stream {
-    request: HeaderMap,
+pub(crate) struct Stream {
+    pub(crate) request: HeaderMap,
     response: HeaderMap,
+    request_trailers: HeaderMap,
+    response_trailers: HeaderMap,
     request_body: Body,
     response_body: Body,
     answering: bool,
     reply: Option<LocalResponse>,
+    pub(crate) resumed: bool,
     /// What the plugin set.
     properties: BTreeMap<Vec<u8>, Vec<u8>>,
     panics: bool,
@@ -36,6 +42,8 @@ impl StreamState for Stream {
         match map {
             MapType::HttpRequestHeaders if !self.answering => Some(&mut self.request),
             MapType::HttpResponseHeaders if self.answering => Some(&mut self.response),
+            MapType::HttpRequestTrailers if !self.answering => Some(&mut self.request_trailers),
+            MapType::HttpResponseTrailers if self.answering => Some(&mut self.response_trailers),
             _ => None,
         }
     }
@@ -53,6 +61,11 @@ impl StreamState for Stream {
         Status::Ok
     }
 
+    fn continue_stream(&mut self, _: StreamType) -> Status {
+        self.resumed = true;
+        Status::Ok
+    }
+
     fn property(&mut self, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {
         let value = self.properties.get(path.as_bytes());
         out.extend(value.into_iter().flatten());
@@ -66,55 +79,66 @@ impl StreamState for Stream {
 }
 
 /// Runs it, and writes down what happened.
-pub(crate) fn run(engine: &dyn Engine, code: &[u8], given: &Given) -> Rc<Page> {
-    let page = Rc::new(Page::default());
-    if let Err(failure) = exchange(engine, code, given, &page) {
+pub(crate) fn run(engine: &dyn Engine, code: &[u8], given: &Given) -> Result<Rc<Page>, Failed> {
+    let page = Rc::new(Page::new(given.upstreams));
+    let consumer = given
+        .consumer
+        .as_ref()
+        .map(|code| code.read(engine))
+        .transpose()?;
+    if let Err(failure) = exchange(engine, code, consumer.as_deref(), given, &page) {
         page.failure(&failure);
     }
-    page
+    Ok(page)
 }
 
-fn exchange(engine: &dyn Engine, code: &[u8], given: &Given, page: &Rc<Page>) -> Result<(), Failure> {
+/// A VM with one plugin.
+pub(crate) fn start(
+    engine: &dyn Engine,
+    code: &[u8],
+    vm_config: VmConfig,
+    config: &str,
+    page: &Rc<Page>,
+) -> Result<(Vm<Stream>, ContextId), Failure> {
     let program = Arc::new(Program::load(engine, code)?);
+    let vm = Vm::new(&program, &Arc::new(vm_config), page.clone())?;
+    let root = vm.start_plugin(PluginConfig {
+        configuration: config.as_bytes().to_vec(),
+        ..PluginConfig::default()
+    })?;
+    Ok((vm, root))
+}
+
+fn exchange(
+    engine: &dyn Engine,
+    code: &[u8],
+    consumer: Option<&[u8]>,
+    given: &Given,
+    page: &Rc<Page>,
+) -> Result<(), Failure> {
+    let config_of_consumer = VmConfig {
+        vm_id: "consumer".to_owned(),
+        ..VmConfig::default()
+    };
+    let consumer = consumer
+        .map(|code| start(engine, code, config_of_consumer, "", page))
+        .transpose()?;
     let vm_config = VmConfig {
         configuration: given.vm_config.as_bytes().to_vec(),
         ..VmConfig::default()
     };
-    let vm = Vm::new(&program, &Arc::new(vm_config), page.clone())?;
-    let root = vm.start_plugin(PluginConfig {
-        configuration: given.config.as_bytes().to_vec(),
-        ..PluginConfig::default()
-    })?;
+    let (vm, root) = start(engine, code, vm_config, given.config, page)?;
 
-    let mut stream = Stream {
-        panics: given.host_panics,
-        ..Stream::default()
-    };
-    let request = [(":method", "GET"), (":path", "/")];
-    for (name, value) in request.iter().chain(given.headers) {
-        stream.request.push_valid(name, value);
-    }
-    stream.response.push_valid(":status", "200");
-    stream
-        .request_body
-        .push(Bytes::from_static(given.body.as_bytes()));
-    stream
-        .response_body
-        .push(Bytes::from_static(given.response_body.as_bytes()));
-
-    let headers = stream.request.len();
-    let id = vm.create_stream(root, stream)?;
-    let (size, ends) = (given.body.len(), given.body.is_empty());
-    let action = vm.on_request_headers(id, headers, ends)?;
-    page.line(format!("request_headers {action}"));
-    if !ends {
-        let action = vm.on_request_body(id, size, true)?;
-        page.line(format!("request_body {action}"));
-    }
+    let id = vm.create_stream(root, stream(given))?;
+    request(&vm, id, given, page)?;
     let shown = vm.stream(id).map(|mut stream| {
         stream.answering = true;
+        if std::mem::take(&mut stream.resumed) {
+            page.line("request resumed");
+        }
         page.headers("request", &stream.request);
         show_body(page, "request", &stream.request_body);
+        page.headers("request trailer", &stream.request_trailers);
         stream.reply.take()
     });
     if let Some(Some(reply)) = shown {
@@ -125,21 +149,76 @@ fn exchange(engine: &dyn Engine, code: &[u8], given: &Given, page: &Rc<Page>) ->
             String::from_utf8_lossy(&reply.body).trim_end()
         ));
     } else {
-        let (size, ends) = (given.response_body.len(), given.response_body.is_empty());
-        let action = vm.on_response_headers(id, 1, ends)?;
-        page.line(format!("response_headers {action}"));
-        if !ends {
-            let action = vm.on_response_body(id, size, true)?;
-            page.line(format!("response_body {action}"));
-        }
-        if let Some(stream) = vm.stream(id) {
-            page.headers("response", &stream.response);
-            show_body(page, "response", &stream.response_body);
-        }
+        response(&vm, id, given, page)?;
     }
     vm.on_log(id)?;
     vm.finish(id)?;
     page.line(format!("contexts left {}", vm.context_count()));
+    if let Some((consumer, _)) = &consumer {
+        consumer.deliver()?;
+    }
+    Ok(())
+}
+
+fn stream(given: &Given) -> Stream {
+    let mut stream = Stream {
+        panics: given.host_panics,
+        ..Stream::default()
+    };
+    let request = [(":method", "GET"), (":path", "/")];
+    for (name, value) in request.iter().chain(given.headers) {
+        stream.request.push_valid(name, value);
+    }
+    for (name, value) in given.trailers {
+        stream.request_trailers.push_valid(name, value);
+    }
+    stream.response.push_valid(":status", "200");
+    for (name, value) in given.response_trailers {
+        stream.response_trailers.push_valid(name, value);
+    }
+    stream
+        .request_body
+        .push(Bytes::from_static(given.body.as_bytes()));
+    stream
+        .response_body
+        .push(Bytes::from_static(given.response_body.as_bytes()));
+    stream
+}
+
+fn request(vm: &Vm<Stream>, id: ContextId, given: &Given, page: &Page) -> Result<(), Failure> {
+    let (size, trailers) = (given.body.len(), given.trailers.len());
+    let headers = given.headers.len() + 2;
+    let action = vm.on_request_headers(id, headers, size == 0 && trailers == 0)?;
+    page.line(format!("request_headers {action}"));
+    if size > 0 {
+        let action = vm.on_request_body(id, size, trailers == 0)?;
+        page.line(format!("request_body {action}"));
+    }
+    if trailers > 0 {
+        let action = vm.on_request_trailers(id, trailers)?;
+        page.line(format!("request_trailers {action}"));
+    }
+    while page.upstreams().deliver_one(vm)? {}
+    Ok(())
+}
+
+fn response(vm: &Vm<Stream>, id: ContextId, given: &Given, page: &Page) -> Result<(), Failure> {
+    let (size, trailers) = (given.response_body.len(), given.response_trailers.len());
+    let action = vm.on_response_headers(id, 1, size == 0 && trailers == 0)?;
+    page.line(format!("response_headers {action}"));
+    if size > 0 {
+        let action = vm.on_response_body(id, size, trailers == 0)?;
+        page.line(format!("response_body {action}"));
+    }
+    if trailers > 0 {
+        let action = vm.on_response_trailers(id, trailers)?;
+        page.line(format!("response_trailers {action}"));
+    }
+    if let Some(stream) = vm.stream(id) {
+        page.headers("response", &stream.response);
+        show_body(page, "response", &stream.response_body);
+        page.headers("response trailer", &stream.response_trailers);
+    }
     Ok(())
 }
 

@@ -8,7 +8,11 @@ mod cases;
 mod exchange;
 #[cfg(feature = "null")]
 mod native;
+#[cfg(feature = "null")]
+mod native_type;
 mod page;
+mod together;
+mod upstreams;
 
 use std::sync::Arc;
 
@@ -16,7 +20,8 @@ use enginebay::engine::{Engine, Runtime};
 use enginebay::{EngineOptions, Limits};
 use libtest_mimic::{Failed, Trial};
 
-pub use cases::{CASES, Case, Code, Given, Needs};
+pub use cases::{CALLS, CASES, Case, Code, Given, Needs};
+pub use upstreams::{Answer, Named};
 
 /// All cases on all runtimes.
 ///
@@ -26,17 +31,27 @@ pub fn trials() -> Vec<Trial> {
     let registry = enginebay::registry().expect("each runtime has a name of its own");
     let runtimes = registry.iter().copied();
     runtimes
-        .flat_map(|runtime| CASES.iter().map(move |case| trial(runtime, case)))
+        .flat_map(|runtime| {
+            let cases = CASES.iter().chain(CALLS).map(move |case| trial(runtime, case));
+            let others = together::trials(runtime);
+            #[cfg(feature = "null")]
+            let others = others.chain(native_type::trial(runtime));
+            cases.chain(others)
+        })
         .collect()
 }
 
 fn trial(runtime: Runtime, case: &'static Case) -> Trial {
-    let short = runtime.name.rsplit('.').next().unwrap_or(runtime.name);
-    let trial = Trial::test(format!("{short}::{}", case.name), move || check(&runtime, case));
+    let trial = Trial::test(name(&runtime, case.name), move || check(&runtime, case));
     match case.lacks(&runtime) {
         Some(reason) => trial.with_kind(reason).with_ignored_flag(true),
         None => trial,
     }
+}
+
+fn name(runtime: &Runtime, case: &str) -> String {
+    let short = runtime.name.rsplit('.').next().unwrap_or(runtime.name);
+    format!("{short}::{case}")
 }
 
 fn engine(runtime: &Runtime) -> Result<Arc<dyn Engine>, Failed> {
@@ -57,7 +72,7 @@ fn check(runtime: &Runtime, case: &Case) -> Result<(), Failed> {
     let code = case.code.read(&*engine)?;
     // Twice: what one VM leaves behind must not be seen by the next one.
     for round in ["first", "second"] {
-        let page = exchange::run(&*engine, &code, &case.given).to_string();
+        let page = exchange::run(&*engine, &code, &case.given)?.to_string();
         if page.trim_end() != case.page.trim() {
             return Err(format!(
                 "{round} round:\n--- expected\n{}\n--- got\n{page}",

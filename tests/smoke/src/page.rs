@@ -2,28 +2,36 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::rc::Rc;
 
 use enginebay::abi::LogLevel;
-use enginebay::host::{Shared, SharedLimits};
+use enginebay::host::{Callouts, Shared, SharedLimits};
 use enginebay::{Failure, ForeignFunctions, HeaderMap, LogRecord, Platform, StdPlatform};
+
+use crate::upstreams::{Named, Upstreams};
 
 /// Lines, written by the exchange and by the plugin's log.
 pub(crate) struct Page {
     lines: RefCell<Vec<String>>,
     /// Its own: what an exchange counts must not depend on those before it.
     shared: Shared,
-}
-
-impl Default for Page {
-    fn default() -> Self {
-        Self {
-            lines: RefCell::default(),
-            shared: Shared::new(SharedLimits::default()),
-        }
-    }
+    upstreams: Rc<Upstreams>,
 }
 
 impl Page {
+    /// An empty one, for a plugin that knows these upstreams.
+    pub(crate) fn new(upstreams: Named) -> Self {
+        Self {
+            lines: RefCell::default(),
+            shared: Shared::new(SharedLimits::default()),
+            upstreams: Rc::new(Upstreams::new(upstreams)),
+        }
+    }
+
+    pub(crate) fn upstreams(&self) -> &Upstreams {
+        &self.upstreams
+    }
+
     pub(crate) fn line(&self, line: impl Into<String>) {
         self.lines.borrow_mut().push(line.into());
     }
@@ -70,6 +78,10 @@ impl Platform for Page {
 
     fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    fn callouts(&self) -> Option<Rc<dyn Callouts>> {
+        Some(self.upstreams.clone())
     }
 
     fn realtime_ns(&self) -> u64 {

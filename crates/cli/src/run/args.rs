@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use enginebay::abi::LogLevel;
 
-use super::properties;
 use super::values::{self, Header, Text};
+use super::{properties, upstreams};
 use crate::engine_args::EngineArgs;
 
 /// Run one request and its response through a plugin, without a network.
@@ -34,6 +34,11 @@ pub(crate) struct RunArgs {
     /// The least important level to log: trace, debug, info, warn, error or critical.
     #[arg(short, long, value_name = "LEVEL", default_value = "info", value_parser = values::log_level)]
     pub(crate) log_level: LogLevel,
+
+    /// What a service answers that the plugin calls, by HTTP or gRPC: NAME=200, NAME=403:denied, NAME=timeout, NAME=error,
+    /// NAME=grpc:0:HEX with a message, NAME=grpc:7:TEXT. May be given again.
+    #[arg(long = "upstream", value_name = "NAME=ANSWER", value_parser = upstreams::upstream)]
+    pub(crate) upstreams: Vec<upstreams::Upstream>,
 
     #[command(flatten)]
     pub(crate) plugin_options: PluginOptions,

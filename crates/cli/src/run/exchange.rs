@@ -7,6 +7,7 @@ use bytes::Bytes;
 use enginebay::abi::{Callback, FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus};
 use enginebay::{Body, ContextId, Failure, LocalResponse, Vm};
 
+use super::callouts::Canned;
 use super::local_reply::LocalReply;
 use super::outcome::{Call, Ending, LocalReplySent, Message};
 use super::properties::GivenProperties;
@@ -55,7 +56,16 @@ struct Progress {
 }
 
 /// Runs the exchange. Every call is added to `calls`.
-pub(super) fn run(vm: &Vm<Stream>, root: ContextId, given: &Given, calls: &mut Vec<Call>) -> Exchanged {
+pub(super) fn run(
+    vm: &Vm<Stream>,
+    root: ContextId,
+    given: &Given,
+    callouts: &Canned,
+    calls: &mut Vec<Call>,
+) -> Exchanged {
+    if let Err(failure) = tell_all(vm, callouts, calls) {
+        return failed(given, failure);
+    }
     let mut stream = Stream::new(given.properties.clone());
     stream.request.headers = given.request.headers.clone();
     stream.request.trailers = given.request.trailers.clone();
@@ -71,18 +81,32 @@ pub(super) fn run(vm: &Vm<Stream>, root: ContextId, given: &Given, calls: &mut V
             vm,
             id,
             given,
+            callouts,
             calls,
             failure: None,
         }
         .run(),
-        Err(failure) => Exchanged {
-            request: given.request.clone(),
-            response: Some(unavailable(&given.request)),
-            local_reply: None,
-            ending: Ending::Done,
-            failure: Some(failure),
-        },
+        Err(failure) => failed(given, failure),
     }
+}
+
+/// What the client gets from a plugin that failed before the stream began.
+fn failed(given: &Given, failure: Failure) -> Exchanged {
+    Exchanged {
+        request: given.request.clone(),
+        response: Some(unavailable(&given.request)),
+        local_reply: None,
+        ending: Ending::Done,
+        failure: Some(failure),
+    }
+}
+
+/// Tells the plugin what its callouts brought until none is under way, where nobody waits for what it does then.
+fn tell_all(vm: &Vm<Stream>, callouts: &Canned, calls: &mut Vec<Call>) -> Result<(), Failure> {
+    while let Some((_, result)) = callouts.tell_next(vm, calls) {
+        result?;
+    }
+    Ok(())
 }
 
 fn unavailable(request: &Message) -> Message {
@@ -98,6 +122,7 @@ struct Exchange<'a> {
     vm: &'a Vm<Stream>,
     id: ContextId,
     given: &'a Given,
+    callouts: &'a Canned,
     calls: &'a mut Vec<Call>,
     failure: Option<Failure>,
 }
@@ -273,6 +298,12 @@ impl Exchange<'_> {
                 Side::Response => vm.on_response_headers(id, len, end),
             },
         )?;
+        if !matches!(
+            status,
+            FilterHeadersStatus::Continue | FilterHeadersStatus::ContinueAndEndStream
+        ) {
+            self.settle(progress)?;
+        }
         let resumed = self.take_resumed(side);
         match status {
             // Envoy ends no stream for the second of these either.
@@ -284,7 +315,7 @@ impl Exchange<'_> {
             FilterHeadersStatus::StopAllIterationAndBuffer
             | FilterHeadersStatus::StopAllIterationAndWatermark => return Err(Stop::Paused),
         }
-        Ok(())
+        self.settle_late(side, progress)
     }
 
     fn body(&mut self, side: Side, chunk: Bytes, end: bool, progress: &mut Progress) -> Result<(), Stop> {
@@ -310,6 +341,9 @@ impl Exchange<'_> {
                 Side::Response => vm.on_response_body(id, size, end),
             },
         )?;
+        if status != FilterDataStatus::Continue {
+            self.settle(progress)?;
+        }
         let resumed = self.take_resumed(side);
         match status {
             FilterDataStatus::Continue => self.let_go(side, progress),
@@ -321,7 +355,7 @@ impl Exchange<'_> {
             }
             FilterDataStatus::StopIterationNoBuffer => self.with(side, |half| half.body.clear()),
         }
-        Ok(())
+        self.settle_late(side, progress)
     }
 
     fn trailers(&mut self, side: Side, progress: &mut Progress) -> Result<(), Stop> {
@@ -344,13 +378,16 @@ impl Exchange<'_> {
                 Side::Response => vm.on_response_trailers(id, len),
             },
         )?;
+        if status != FilterTrailersStatus::Continue {
+            self.settle(progress)?;
+        }
         let resumed = self.take_resumed(side);
         match status {
             FilterTrailersStatus::Continue => self.let_go(side, progress),
             FilterTrailersStatus::StopIteration if resumed => self.let_go(side, progress),
             FilterTrailersStatus::StopIteration => return Err(Stop::Paused),
         }
-        Ok(())
+        self.settle_late(side, progress)
     }
 
     /// The plugin let a part pass, and with it all that it held before.
@@ -383,6 +420,30 @@ impl Exchange<'_> {
             took: start.elapsed(),
         });
         let result = result.map_err(Stop::Failed)?;
+        self.asked()?;
+        Ok(result)
+    }
+
+    /// Tells the plugin what its callouts brought until none is under way; a run has a bound on them.
+    fn settle(&mut self, progress: &mut Progress) -> Result<(), Stop> {
+        while let Some((name, result)) = self.callouts.tell_next(self.vm, self.calls) {
+            if let Err(stop) = result.map_err(Stop::Failed).and_then(|()| self.asked()) {
+                progress.last = name;
+                return Err(stop);
+            }
+        }
+        Ok(())
+    }
+
+    /// The same when nothing waits for it: that the plugin resumes then means nothing.
+    fn settle_late(&mut self, side: Side, progress: &mut Progress) -> Result<(), Stop> {
+        self.settle(progress)?;
+        self.take_resumed(side);
+        Ok(())
+    }
+
+    /// What the plugin asked for besides a callback's result.
+    fn asked(&mut self) -> Result<(), Stop> {
         if let Some(mut stream) = self.vm.stream(self.id) {
             if stream.closed {
                 return Err(Stop::Closed);
@@ -391,7 +452,7 @@ impl Exchange<'_> {
                 return Err(Stop::Answered(Box::new(local)));
             }
         }
-        Ok(result)
+        Ok(())
     }
 
     fn take_resumed(&self, side: Side) -> bool {
@@ -430,6 +491,8 @@ impl Exchange<'_> {
                 Err(failure)
             }
         };
+        // Of callouts, those of the plugin's root context are left.
+        let result = result.and_then(|()| tell_all(self.vm, self.callouts, self.calls));
         self.failure = result.err();
     }
 

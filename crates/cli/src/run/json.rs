@@ -5,7 +5,7 @@ use std::time::Duration;
 use enginebay::HeaderMap;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::outcome::{Message, Outcome};
+use super::outcome::{Callout, Came, Message, Outcome};
 use super::platform::Log;
 
 /// One line of `run --json`.
@@ -16,6 +16,7 @@ pub(super) struct Line<'a> {
     response: Response<'a>,
     local_reply: bool,
     action: Entries<&'a str>,
+    callouts: Vec<CalloutLine<'a>>,
     logs: Vec<LogLine<'a>>,
     failed: Option<&'static str>,
     error: Option<String>,
@@ -39,6 +40,19 @@ struct Response<'a> {
     headers: Pairs<'a>,
     body: Text<'a>,
     trailers: Pairs<'a>,
+}
+
+#[derive(serde::Serialize)]
+struct CalloutLine<'a> {
+    /// `http`, `grpc call` or `grpc stream`.
+    kind: &'static str,
+    upstream: &'a str,
+    method: &'a str,
+    path: &'a str,
+    /// `answer`, or why there was none.
+    came: &'static str,
+    /// Of HTTP or gRPC; null when there was no answer.
+    status: Option<u32>,
 }
 
 #[derive(serde::Serialize)]
@@ -79,12 +93,29 @@ impl<'a> Line<'a> {
             },
             local_reply: outcome.local_reply.is_some(),
             action,
+            callouts: outcome.callouts.iter().map(CalloutLine::new).collect(),
             logs: outcome.logs.iter().map(LogLine::new).collect(),
             failed: outcome.failure.as_ref().map(|failure| failure.state().name()),
             error: outcome.failure.as_ref().map(ToString::to_string),
             ending: outcome.ending.name(),
             load_us: round(microseconds(outcome.load)),
             timings_us: timings,
+        }
+    }
+}
+
+impl<'a> CalloutLine<'a> {
+    fn new(callout: &'a Callout) -> Self {
+        CalloutLine {
+            kind: callout.kind.name(),
+            upstream: &callout.upstream,
+            method: &callout.method,
+            path: &callout.path,
+            came: callout.came.name(),
+            status: match callout.came {
+                Came::Answer(status, _) => Some(status),
+                _ => None,
+            },
         }
     }
 }

@@ -92,6 +92,12 @@ impl<'a> Setup<'a> {
                 return Err(Error::about(format_args!("--env {name}"), "given twice"));
             }
         }
+        for (number, upstream) in args.upstreams.iter().enumerate() {
+            let name = &upstream.name;
+            if args.upstreams[..number].iter().any(|other| other.name == *name) {
+                return Err(Error::about(format_args!("--upstream {name}"), "given twice"));
+            }
+        }
         let mut options = args.engine.options();
         // One VM runs at a time.
         options.max_instances = 1;
@@ -121,7 +127,11 @@ impl<'a> Setup<'a> {
             true => read(&self.args.path())?,
             false => self.args.plugin.clone().into_bytes(),
         };
-        let recorder = Rc::new(Recorder::new(self.args.log_level, given.properties.clone()));
+        let recorder = Rc::new(Recorder::new(
+            self.args.log_level,
+            given.properties.clone(),
+            self.args.upstreams.clone(),
+        ));
         let mut outcome = Outcome {
             runtime: runtime.name,
             load: Duration::ZERO,
@@ -130,12 +140,14 @@ impl<'a> Setup<'a> {
             request: given.request.clone(),
             response: None,
             local_reply: None,
+            callouts: Vec::new(),
+            callouts_refused: 0,
             ending: Ending::NotStarted,
             failure: None,
         };
         match self.start(runtime, &code, &recorder, &mut outcome) {
             Ok((vm, root)) => {
-                let exchanged = exchange::run(&vm, root, given, &mut outcome.calls);
+                let exchanged = exchange::run(&vm, root, given, recorder.canned(), &mut outcome.calls);
                 outcome.request = exchanged.request;
                 outcome.response = exchanged.response;
                 outcome.local_reply = exchanged.local_reply;
@@ -145,6 +157,7 @@ impl<'a> Setup<'a> {
             Err(failure) => outcome.failure = Some(failure),
         }
         outcome.logs = recorder.take();
+        (outcome.callouts, outcome.callouts_refused) = recorder.canned().take();
         if let Some(failure) = &outcome.failure {
             // The host logs a failure too, but here it is shown as what it is.
             let message = failure.to_string();

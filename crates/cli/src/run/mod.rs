@@ -1,6 +1,7 @@
 //! `enginebay run`.
 
 mod args;
+mod callouts;
 mod diff;
 mod exchange;
 mod json;
@@ -11,6 +12,7 @@ mod platform;
 mod properties;
 mod report;
 mod stream;
+mod upstreams;
 pub(crate) mod values;
 
 use std::process::ExitCode;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use enginebay::host::HttpCallResponse;
 use enginebay::{Failure, HeaderMap};
 
 use super::platform::Log;
@@ -21,6 +22,10 @@ pub(super) struct Outcome {
     /// The response as the client gets it, if it gets any.
     pub(super) response: Option<Message>,
     pub(super) local_reply: Option<LocalReplySent>,
+    /// Every request that the plugin sent or tried to, in order.
+    pub(super) callouts: Vec<Callout>,
+    /// How many more there were, which a run does not allow.
+    pub(super) callouts_refused: usize,
     pub(super) ending: Ending,
     pub(super) failure: Option<Failure>,
 }
@@ -32,6 +37,71 @@ pub(super) struct Call {
     /// What it told the host to do, if it is one that does and came back.
     pub(super) action: Option<&'static str>,
     pub(super) took: Duration,
+}
+
+/// A request that the plugin sent itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Callout {
+    pub(super) kind: CalloutKind,
+    pub(super) upstream: String,
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) came: Came,
+}
+
+/// What a plugin calls out by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CalloutKind {
+    Http,
+    GrpcCall,
+    GrpcStream,
+}
+
+impl CalloutKind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            CalloutKind::Http => "http",
+            CalloutKind::GrpcCall => "grpc call",
+            CalloutKind::GrpcStream => "grpc stream",
+        }
+    }
+}
+
+/// What came of a callout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Came {
+    /// A status, of HTTP or gRPC, and a body or message of this many bytes.
+    Answer(u32, usize),
+    Timeout,
+    Error,
+    /// The plugin cancelled it, or its stream ended first.
+    Cancelled,
+    /// No upstream has this name.
+    Unknown,
+}
+
+impl Came {
+    pub(super) fn of_http(response: Option<&HttpCallResponse>) -> Self {
+        let Some(response) = response else {
+            return Came::Error;
+        };
+        let status = response.headers.get(":status").unwrap_or_default();
+        let status = std::str::from_utf8(status)
+            .ok()
+            .and_then(|status| status.parse().ok());
+        Came::Answer(status.unwrap_or(0), response.body.len())
+    }
+
+    /// A name for programs.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Came::Answer(..) => "answer",
+            Came::Timeout => "timeout",
+            Came::Error => "error",
+            Came::Cancelled => "cancelled",
+            Came::Unknown => "unknown_upstream",
+        }
+    }
 }
 
 /// A local reply of the plugin.
@@ -106,6 +176,8 @@ impl Outcome {
             && self.local_reply == other.local_reply
             && self.ending == other.ending
             && self.logs == other.logs
+            && self.callouts == other.callouts
+            && self.callouts_refused == other.callouts_refused
             && actions(self).eq(actions(other))
             && failed(self) == failed(other)
     }

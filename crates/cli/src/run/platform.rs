@@ -1,11 +1,15 @@
 //! The surroundings of the one VM of a run.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use enginebay::abi::{LogLevel, PropertyPath};
+use enginebay::host::Callouts;
 use enginebay::{ForeignFunctions, LogRecord, Platform, StdPlatform};
 
+use super::callouts::Canned;
 use super::properties::GivenProperties;
+use super::upstreams::Upstream;
 
 /// One message of the plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +22,7 @@ pub(super) struct Log {
 pub(super) struct Recorder {
     level: LogLevel,
     properties: GivenProperties,
+    callouts: Rc<Canned>,
     kept: RefCell<Kept>,
 }
 
@@ -33,12 +38,18 @@ impl Recorder {
     const MAX_MESSAGES: usize = 10_000;
     const MAX_SIZE: usize = 4 << 20;
 
-    pub(super) fn new(level: LogLevel, properties: GivenProperties) -> Self {
+    pub(super) fn new(level: LogLevel, properties: GivenProperties, upstreams: Vec<Upstream>) -> Self {
         Recorder {
             level,
             properties,
+            callouts: Rc::new(Canned::new(upstreams)),
             kept: RefCell::default(),
         }
+    }
+
+    /// The callouts of the VM.
+    pub(super) fn canned(&self) -> &Canned {
+        &self.callouts
     }
 
     /// All messages so far, taken out.
@@ -71,6 +82,10 @@ impl Platform for Recorder {
             level: record.level,
             message: record.message.to_owned(),
         });
+    }
+
+    fn callouts(&self) -> Option<Rc<dyn Callouts>> {
+        Some(self.callouts.clone())
     }
 
     fn realtime_ns(&self) -> u64 {

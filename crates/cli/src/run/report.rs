@@ -6,7 +6,7 @@ use enginebay::HeaderMap;
 
 use super::diff::{self, Change};
 use super::exchange::Given;
-use super::outcome::{Ending, Message, Outcome};
+use super::outcome::{Callout, CalloutKind, Came, Ending, Message, Outcome};
 use crate::output::{Style, Tone, escape, escape_bytes};
 
 /// Lines of a body that are shown.
@@ -93,6 +93,7 @@ impl Page {
                 self.message(&given.response, response);
             }
         }
+        self.callouts(first);
         self.notes(first);
         self.log(first);
         self.failures(group);
@@ -198,6 +199,34 @@ impl Page {
         }
     }
 
+    fn callouts(&mut self, outcome: &Outcome) {
+        let refused = outcome.callouts_refused;
+        if outcome.callouts.is_empty() && refused == 0 {
+            return;
+        }
+        self.heading("callouts");
+        for callout in outcome.callouts.iter().take(CALL_LINES) {
+            self.plain(&shown(callout));
+        }
+        self.more(outcome.callouts.len(), CALL_LINES, "callouts");
+        if refused > 0 {
+            self.line(format_args!(
+                "    {refused} more were refused: that is too many for a run"
+            ));
+        }
+        let unknown = outcome
+            .callouts
+            .iter()
+            .find(|callout| callout.came == Came::Unknown);
+        if let Some(callout) = unknown {
+            let name = escape(&callout.upstream);
+            self.plain(&format!(
+                "give an upstream its answer with --upstream '{name}=200'"
+            ));
+        }
+        self.line("");
+    }
+
     fn log(&mut self, outcome: &Outcome) {
         if outcome.logs.is_empty() {
             return;
@@ -270,6 +299,27 @@ impl Page {
         self.more(group[0].calls.len(), CALL_LINES, "calls");
         self.line("");
     }
+}
+
+fn shown(callout: &Callout) -> String {
+    let what = match callout.came {
+        Came::Answer(status, size) => match callout.kind {
+            CalloutKind::Http => format!("{status}, body: {}", bytes(size)),
+            CalloutKind::GrpcCall | CalloutKind::GrpcStream => {
+                format!("status {status}, message: {}", bytes(size))
+            }
+        },
+        Came::Timeout => "timeout".to_owned(),
+        Came::Error => "no response".to_owned(),
+        Came::Cancelled => "cancelled".to_owned(),
+        Came::Unknown => "there is no such upstream".to_owned(),
+    };
+    let (method, path) = (escape(&callout.method), escape(&callout.path));
+    format!(
+        "{} {method} {path} to {}: {what}",
+        callout.kind.name(),
+        escape(&callout.upstream)
+    )
 }
 
 fn error(outcome: &Outcome) -> String {
