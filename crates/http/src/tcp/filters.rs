@@ -195,7 +195,7 @@ impl Cx {
         self.connection.state().register(task);
     }
 
-    /// Ends the connection for every plugin that saw it.
+    /// Ends the connection for every plugin that saw it, and then for the access loggers, as on Envoy.
     pub(crate) fn end(&self) {
         let by = self.connection.state().closed_by;
         for (index, filter) in self.chain.filters.iter().enumerate() {
@@ -209,6 +209,8 @@ impl Cx {
                 filter.wake_all();
             }
         }
+        self.chain
+            .log(|| Handle::Tcp(TcpHandle::of_logger(self.connection.clone())));
     }
 
     /// Takes everything that waits at a plugin, which has no more access to it.

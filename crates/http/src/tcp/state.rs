@@ -161,8 +161,16 @@ pub(crate) struct TcpHandle {
 }
 
 impl TcpHandle {
+    /// The place of an access logger, which has no part of its own in the connection.
+    const LOGGER: usize = usize::MAX;
+
     pub(crate) fn new(connection: Rc<Connection>, index: usize) -> Self {
         TcpHandle { connection, index }
+    }
+
+    /// An access logger's view of a connection that is over.
+    pub(crate) fn of_logger(connection: Rc<Connection>) -> Self {
+        TcpHandle::new(connection, Self::LOGGER)
     }
 }
 
@@ -225,11 +233,18 @@ impl StreamState for TcpHandle {
         value: &[u8],
         declared: &PropertyDeclaration,
     ) -> Status {
+        // As on Envoy: access loggers get the connection to read.
+        if self.index == Self::LOGGER {
+            return Status::NotFound;
+        }
         let key = Key::property(path.as_bytes());
         properties::set(&mut self.connection.state(), key, value, declared.read_only)
     }
 
     fn set_filter_state(&mut self, key: &[u8], value: &[u8], _: LifeSpan) -> Status {
+        if self.index == Self::LOGGER {
+            return Status::NotFound;
+        }
         properties::set(&mut self.connection.state(), Key::named(key), value, false)
     }
 }
