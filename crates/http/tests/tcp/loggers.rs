@@ -22,9 +22,9 @@ fn reader(name: &str) -> Wat {
         &format!(
             "(call $log '{name}')
              (call $log_digit (local.get $id))
-             (call $show_property 'source\u{{0}}address')
-             (call $show_property 'destination\u{{0}}address')
-             (call $show_property 'upstream\u{{0}}address')
+             (call $show_property 'source\u{0}address')
+             (call $show_property 'destination\u{0}address')
+             (call $show_property 'upstream\u{0}address')
              (call $show_property 'mark')"
         ),
     )
@@ -47,7 +47,11 @@ fn they_are_called_once_after_the_end_of_the_filters() {
             "new_connection",
             "(drop (call $set_property 'mark' 'M')) (i32.const 0)",
         );
-        let bay = bay(runtime, &[tcp_recorder("a"), marker], &[reader("one"), reader("two")]);
+        let bay = bay(
+            runtime,
+            &[tcp_recorder("a"), marker],
+            &[reader("one"), reader("two")],
+        );
         for _ in 0..2 {
             let before = bay.log.lines().len();
             to_the_end(&bay, bay.connect()).await;
@@ -78,7 +82,10 @@ fn without_filters_too_and_whatever_ends_the_connection() {
         let bay = self::bay(runtime, &[closer], &[reader("one")]);
         let conn = bay.connect();
         assert!(matches!(conn.end().await, TcpEnd::ClosedByPlugin));
-        assert_eq!(bay.log.lines()[..5], ["one", "1", "10.0.0.1:10", "10.0.0.2:20", "1"]);
+        assert_eq!(
+            bay.log.lines()[..5],
+            ["one", "1", "10.0.0.1:10", "10.0.0.2:20", "1"]
+        );
     });
 }
 
