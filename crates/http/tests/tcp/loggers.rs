@@ -121,3 +121,23 @@ fn one_that_crashes_harms_no_connection_and_is_called_no_more() {
         assert_eq!(failures[1].as_ref().unwrap().function(), Some("proxy_on_log"));
     });
 }
+
+#[test]
+fn they_learn_how_long_it_took_and_how_much_there_was() {
+    on_each(async |runtime| {
+        let show = "(call $log_property 'request\u{0}size')
+             (call $log_property 'response\u{0}size')
+             (call $log_property 'request\u{0}duration')";
+        let filter = Wat::default().on("new_connection", &format!("{show} (i32.const 0)"));
+        let bay = bay(runtime, &[filter], &[Wat::default().on("log", show)]);
+        let mut conn = bay.connect();
+        conn.reply("three").await;
+        gets(&mut conn.client, "three").await;
+        to_the_end(&bay, conn).await;
+        let lines = bay.log.lines();
+        // Nothing yet, and no duration.
+        assert_eq!(lines[..3], ["x0000000000000000", "x0000000000000000", "1"]);
+        assert_eq!(lines[3..5], ["x0200000000000000", "x0500000000000000"]);
+        assert_eq!((lines.len(), lines[5].len()), (6, 17));
+    });
+}
