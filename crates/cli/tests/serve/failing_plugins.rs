@@ -1,7 +1,5 @@
 //! Plugins that trap or never return: the server lives.
 
-use std::time::Duration;
-
 use http::StatusCode;
 
 use crate::client::Client;
