@@ -323,7 +323,7 @@ pub struct TcpListener {
     /// The plugins in front of it (`envoy.extensions.filters.network.wasm.v3.Wasm`), in the order in which bytes of
     /// clients meet them.
     pub filters: Vec<WasmFilter>,
-    /// The Wasm access loggers of `access_log`, in order.
+    /// `access_log`: those that plugins write (`envoy.extensions.access_loggers.wasm.v3.WasmAccessLog`), in order.
     pub access_loggers: Vec<WasmFilter>,
 }
 

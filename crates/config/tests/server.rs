@@ -187,7 +187,9 @@ fn access_loggers() {
         &format!(
             "admin: {{access_log: [{{name: a, typed_config: {{'@type': type.googleapis.com/{wasm}, config: {config}}}}}]}}"
         ),
-        &["admin.access_log[0].typed_config: plugins are access loggers of an HttpConnectionManager only"],
+        &[
+            "admin.access_log[0].typed_config: plugins are access loggers of an HttpConnectionManager or a TcpProxy only",
+        ],
     );
 }
 

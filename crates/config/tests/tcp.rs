@@ -64,6 +64,31 @@ fn the_fields_of_a_proxy() {
 }
 
 #[test]
+fn access_loggers_of_a_proxy() {
+    let log = |config: &str| {
+        let kind = "type.googleapis.com/envoy.extensions.access_loggers.wasm.v3.WasmAccessLog";
+        let stdout = "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog";
+        bootstrap(&[
+            PLUGIN,
+            &proxy(&format!(
+                "stat_prefix: s, cluster: up, access_log: [{{name: o, typed_config: {{'@type': {stdout}}}}}, {{name: l, \
+                 typed_config: {{'@type': {kind}{config}}}}}]"
+            )),
+        ])
+    };
+    let plugin = ", config: {name: logs, vm_config: {runtime: r, code: {local: {inline_string: c}}}}";
+    let read = load_bootstrap(&log(plugin), "envoy.yaml", &Fixed).unwrap();
+    let [logger] = read.listeners[0].access_loggers() else {
+        panic!("{:?}", read.listeners)
+    };
+    assert_eq!((logger.name.as_str(), logger.plugin.name.as_str()), ("l", "logs"));
+    let path = format!("{FILTERS}[1].typed_config.access_log[1].typed_config.config");
+    assert_eq!(logger.path, path);
+    assert_eq!(read.listeners[0].filters().len(), 1);
+    assert_eq!(bootstrap_problems(&log("")), [format!("{path}: required")]);
+}
+
+#[test]
 fn proxies_that_can_be_read_but_not_run() {
     let path = format!("{FILTERS}[0].typed_config");
     for (fields, expected) in [

@@ -35,9 +35,9 @@ impl FilterChain {
         }
     }
 
-    /// The same chain with these access loggers: plugins that streams do not pass, but that are told of each when it is
-    /// over (`proxy_on_log` of their root context), in order, after the plugins of the chain. A failed one is told of
-    /// nothing more, whatever its failure policy says, and harms no stream.
+    /// The same chain with these access loggers: plugins that streams, and the connections of [`LocalChain::tcp`], do not
+    /// pass, but that are told of each when it is over (`proxy_on_log` of their root context), in order, after the plugins
+    /// of the chain. A failed one is told of nothing more, whatever its failure policy says, and harms no stream.
     #[must_use]
     pub fn with_access_loggers(self, loggers: impl IntoIterator<Item = Plugin>) -> Self {
         FilterChain {
@@ -218,6 +218,15 @@ impl Inner {
         self.filters
             .get(index)
             .or_else(|| self.loggers.get(index.checked_sub(self.filters.len())?))
+    }
+
+    /// Tells the access loggers of a stream that is over.
+    pub(crate) fn log(&self, stream: impl Fn() -> Handle) {
+        for logger in self.loggers.iter().filter(|logger| logger.log) {
+            if logger.running.vm.log(logger.running.root, stream()).is_err() {
+                logger.failed();
+            }
+        }
     }
 
     /// Whether streams need no state, for nobody looks at them.

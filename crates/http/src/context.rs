@@ -275,15 +275,8 @@ impl StreamCx {
             }
         }
         // As on Envoy, before the filters' contexts go.
-        for logger in &self.chain.loggers {
-            if logger.log {
-                let root = logger.running.root;
-                let stream = Handle::Http(HttpHandle::of_logger(self.stream.clone()));
-                if logger.running.vm.log(root, stream).is_err() {
-                    logger.failed();
-                }
-            }
-        }
+        self.chain
+            .log(|| Handle::Http(HttpHandle::of_logger(self.stream.clone())));
         {
             let mut state = self.stream.state();
             state.logging = false;

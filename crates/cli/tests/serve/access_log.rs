@@ -1,15 +1,14 @@
 //! Access logs that plugins write.
 
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
 
 use http::Version;
 use tempfile::TempDir;
 
 use crate::client::{Client, get_with};
-use crate::config::{Plugin, config};
+use crate::config::{Plugin, bootstrap, http_listener};
 use crate::runtimes::{RUNTIMES, any_runtime};
-use crate::server::{Server, refused};
+use crate::server::{Server, refused, until};
 use crate::upstream;
 
 /// Logs `[PATH][X-PLUGIN][STATUS][X-OWN]CODE`: headers of the request and the response, a trailer of the response and
@@ -60,43 +59,24 @@ fn letter(code: u16) -> char {
     char::from(b'A' + u8::try_from(code % 26).unwrap())
 }
 
-fn logger(folder: &TempDir) -> std::path::PathBuf {
+fn logger(folder: &TempDir) -> PathBuf {
     let file = folder.path().join("logger.wasm");
     std::fs::write(&file, wat::parse_str(LOGGER).unwrap()).unwrap();
     file
 }
 
-/// A configuration with access logs of these runtimes, each with this file.
-fn with_logs(text: &str, runtimes: &[&str], file: &Path) -> String {
-    let logs: String = runtimes
-        .iter()
-        .map(|runtime| {
-            format!(
-                "          - name: envoy.access_loggers.wasm\n            typed_config:\n              \"@type\": \
-                 type.googleapis.com/envoy.extensions.access_loggers.wasm.v3.WasmAccessLog\n              config: {{name: \
-                 logger, root_id: logged, vm_config: {{runtime: {runtime}, code: {{local: {{filename: {:?}}}}}}}}}\n",
-                file
-            )
-        })
-        .collect();
-    text.replacen(
-        "          route_config:",
-        &format!("          access_log:\n{logs}          route_config:"),
-        1,
-    )
+/// A logger with this file.
+fn plugin(runtime: &'static str, file: PathBuf) -> Plugin {
+    Plugin {
+        file,
+        more: "root_id: logged",
+        ..Plugin::new(runtime, "logger")
+    }
 }
 
-/// The server's log, once it has this in it.
-fn log_with(server: &Server, part: &str) -> String {
-    let started = Instant::now();
-    loop {
-        let log = server.log();
-        if log.contains(part) {
-            return log;
-        }
-        assert!(started.elapsed() < Duration::from_secs(20), "no {part} in\n{log}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+/// A configuration with these filters and this logger.
+fn with_log(filters: &[Plugin], logger: Plugin, upstreams: &[u16]) -> String {
+    bootstrap(&[http_listener("main", filters, &[logger])], upstreams, true)
 }
 
 #[tokio::test]
@@ -111,17 +91,21 @@ async fn a_logger_sees_what_went_both_ways_with_and_without_filters() {
         };
         for (filters, added) in [(vec![], ""), (vec![filter], "a")] {
             let plugins = filters.len() as u64 + 1;
-            let text = with_logs(&config(&filters, &[port], true), &[runtime], &file);
+            let text = with_log(&filters, plugin(runtime, file.clone()), &[port]);
             let server = Server::start(&text);
             let mut client = Client::http2(server.address).await;
             assert_eq!(client.get("/trailers").await.trailers["x-own"], "1");
             let ok = letter(200);
-            log_with(&server, &format!("logged: [/trailers][{added}][200][1]{ok}"));
+            server
+                .log_with(&format!("logged: [/trailers][{added}][200][1]{ok}"))
+                .await;
             let mut client = Client::http1(server.address).await;
             client.get("/direct").await;
-            log_with(&server, &format!("[/direct][{added}][200][]{ok}"));
+            server.log_with(&format!("[/direct][{added}][200][]{ok}")).await;
             client.get("/dead").await;
-            log_with(&server, &format!("[/dead][{added}][503][]{}", letter(503)));
+            server
+                .log_with(&format!("[/dead][{added}][503][]{}", letter(503)))
+                .await;
             // Proved once, and then one for each worker.
             assert_eq!(server.stat(&format!("wasm.{runtime}.created")), 3 * plugins);
             assert_eq!(server.stat(&format!("wasm.{runtime}.active")), 2 * plugins);
@@ -134,28 +118,24 @@ async fn a_logger_sees_what_went_both_ways_with_and_without_filters() {
 async fn a_logger_that_crashes_harms_no_request() {
     let folder = tempfile::tempdir().unwrap();
     let file = logger(&folder);
-    let text = with_logs(&config(&[], &[], false), &[any_runtime()], &file);
+    let text = with_log(&[], plugin(any_runtime(), file), &[]);
     let server = Server::start_with(&text, &["--concurrency", "1"]);
     let mut client = Client::http1(server.address).await;
     let answer = client.send(get_with("/direct", "x-crash", "1")).await.unwrap();
     assert_eq!((answer.status.as_u16(), answer.text()), (200, "hello"));
-    log_with(&server, "proxy_on_log");
+    server.log_with("proxy_on_log").await;
     for _ in 0..3 {
         assert_eq!(client.get("/direct").await.text(), "hello");
     }
     assert!(!server.log().contains("[/direct]"), "{}", server.log());
-    let started = Instant::now();
-    while server.stat("wasm.logger.crashes") == 0 {
-        assert!(started.elapsed() < Duration::from_secs(20));
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    until("counted", || server.stat("wasm.logger.crashes") > 0).await;
     assert_eq!(server.stat("wasm.logger.crashes"), 1);
     assert!(server.is_ready());
 }
 
 #[test]
 fn one_that_cannot_start_is_refused() {
-    let text = with_logs(&config(&[], &[], false), &[any_runtime()], Path::new("none.wasm"));
+    let text = with_log(&[], plugin(any_runtime(), "none.wasm".into()), &[]);
     let ended = refused(&text);
     let expected = "access_log[0].typed_config.config: Unable to create Wasm plugin logger: ";
     assert!(

@@ -14,13 +14,6 @@ use crate::{grpc_server, upstream};
 
 const LONG: Duration = Duration::from_secs(20);
 
-fn plugin(runtime: &'static str, name: &'static str, configuration: &'static str) -> Plugin {
-    Plugin {
-        configuration,
-        ..Plugin::new(runtime, name)
-    }
-}
-
 /// Waits until nothing of any request is left.
 async fn quiet(server: &Server) {
     let quiet = async {
@@ -42,7 +35,7 @@ async fn a_request_goes_on_with_what_two_calls_brought() {
         let version = if http2 { Version::HTTP_2 } else { Version::HTTP_11 };
         let port = upstream::start("up", version).await;
         for runtime in RUNTIMES.iter().copied() {
-            let plugin = plugin(
+            let plugin = Plugin::configured(
                 runtime,
                 "callout",
                 r#"{"cluster": "up", "paths": ["/1", "/echo"]}"#,
@@ -69,7 +62,7 @@ async fn plugins_are_told_of_upstreams_that_do_not_answer_as_clients_are() {
         ),
     ];
     for (configuration, said) in cases {
-        let plugin = plugin(any_runtime(), "callout", configuration);
+        let plugin = Plugin::configured(any_runtime(), "callout", configuration);
         let server = Server::start(&config(&[plugin], &[port], false));
         let mut client = Client::http1(server.address).await;
         let answer = timeout(LONG, client.get("/")).await.unwrap();
@@ -80,7 +73,7 @@ async fn plugins_are_told_of_upstreams_that_do_not_answer_as_clients_are() {
 
 #[tokio::test]
 async fn an_unknown_cluster_is_a_bad_argument() {
-    let plugin = plugin(any_runtime(), "callout", r#"{"cluster": "nowhere"}"#);
+    let plugin = Plugin::configured(any_runtime(), "callout", r#"{"cluster": "nowhere"}"#);
     let server = Server::start(&config(&[plugin], &[], false));
     let mut client = Client::http1(server.address).await;
     let answer = timeout(LONG, client.get("/direct")).await.unwrap();
@@ -108,7 +101,7 @@ async fn a_request_that_waits_is_answered_when_the_plugin_traps_in_the_response(
         for (more, status) in [("", 503), ("fail_open: true", 200)] {
             let plugin = Plugin {
                 more,
-                ..plugin(runtime, "callout", r#"{"cluster": "up", "trap": true}"#)
+                ..Plugin::configured(runtime, "callout", r#"{"cluster": "up", "trap": true}"#)
             };
             let server = Server::start(&config(&[plugin], &[port], false));
             let mut client = Client::http1(server.address).await;
@@ -127,7 +120,7 @@ async fn a_request_that_waits_is_answered_when_the_plugin_traps_in_the_response(
 #[tokio::test]
 async fn calls_go_with_a_client_that_goes() {
     let port = upstream::start("up", Version::HTTP_11).await;
-    let plugin = plugin(
+    let plugin = Plugin::configured(
         any_runtime(),
         "callout",
         r#"{"cluster": "up", "paths": ["/slow", "/slow"], "timeout_ms": 60000}"#,
@@ -157,7 +150,11 @@ async fn grpc_calls_and_streams_reach_a_real_server() {
     let up = upstream::start("up", Version::HTTP_11).await;
     for runtime in RUNTIMES.iter().copied() {
         let (port, seen) = grpc_server::start().await;
-        let server = Server::start(&with_grpc(plugin(runtime, "grpc_callout", ""), up, port));
+        let server = Server::start(&with_grpc(
+            Plugin::configured(runtime, "grpc_callout", ""),
+            up,
+            port,
+        ));
         let mut client = Client::http1(server.address).await;
         let answer = client.get_with("/", "x-grpc", "unary").await;
         let said = |status, messages, bytes| {
@@ -221,7 +218,7 @@ async fn what_goes_wrong_with_grpc_is_a_status() {
         ),
     ];
     for (configuration, status, message) in cases {
-        let plugin = plugin(any_runtime(), "grpc_callout", configuration);
+        let plugin = Plugin::configured(any_runtime(), "grpc_callout", configuration);
         let server = Server::start(&with_grpc(plugin, up, port));
         let mut client = Client::http1(server.address).await;
         let answer = timeout(LONG, client.get("/")).await.unwrap();
@@ -240,7 +237,7 @@ async fn a_stream_is_broken_off_with_its_request() {
     let up = upstream::start("up", Version::HTTP_11).await;
     let (port, seen) = grpc_server::start().await;
     // A call that is never answered, which nobody can end but the client.
-    let plugin = plugin(
+    let plugin = Plugin::configured(
         any_runtime(),
         "grpc_callout",
         r#"{"unary": "Never", "timeout_ms": 600000}"#,

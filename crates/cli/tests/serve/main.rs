@@ -10,13 +10,16 @@ mod callouts;
 mod client;
 mod config;
 mod failing_plugins;
+mod foreign;
 mod grpc_server;
+mod guests;
 mod pausing;
 mod properties;
 mod requests;
 #[path = "../common/runtimes.rs"]
 mod runtimes;
 mod server;
+mod shared;
 mod soak;
 mod starting;
 mod stopping;

@@ -4,11 +4,13 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use http::Version;
+use tokio::io::AsyncWriteExt;
 
 use crate::client::{Client, post};
+use crate::config::{Plugin, bootstrap, tcp_listener};
 use crate::runtimes::{RUNTIMES, any_runtime};
 use crate::server::Server;
-use crate::upstream;
+use crate::{tcp, upstream};
 
 /// A guest that logs `PHASE PATH = VALUE` for each path in each phase, `VALUE` in hexadecimal or `none`, and sets its own
 /// name as the property `by.NAME`. Paths have slashes.
@@ -411,4 +413,50 @@ async fn plugins_see_what_others_set_in_this_request() {
     assert_eq!(all("request_headers by/b"), [None, text("b")]);
     assert_eq!(all("log by/b"), [text("b"), text("b")]);
     assert_eq!(all("log filter_state/wasm.by/a"), [text("a"), text("a")]);
+}
+
+#[tokio::test]
+async fn an_access_logger_knows_a_tcp_connection_that_is_over() {
+    let port = tcp::echo().await;
+    let folder = tempfile::tempdir().unwrap();
+    let paths = [
+        "source/address",
+        "destination/port",
+        "upstream/address",
+        "upstream/local_address",
+        "request/size",
+        "response/size",
+        "request/path",
+        "plugin_name",
+        "connection/id",
+    ];
+    let file = guest(folder.path(), "a", &["log"], &paths);
+    for runtime in RUNTIMES.iter().copied() {
+        let logger = Plugin {
+            file: file.clone(),
+            ..Plugin::new(runtime, "a")
+        };
+        let server = Server::start(&bootstrap(
+            &[tcp_listener("main", &[], &[logger])],
+            &[port],
+            false,
+        ));
+        let mut client = tcp::connect(server.address).await;
+        let local = client.local_addr().unwrap();
+        client.write_all(b"bytes").await.unwrap();
+        client.shutdown().await.unwrap();
+        assert_eq!(tcp::rest(&mut client).await, b"bytes");
+        let seen = seen_to(&server, "log connection/id", 1);
+        seen.is("log source/address", &local.to_string());
+        seen.is_int("log destination/port", i64::from(server.address.port()));
+        seen.is("log upstream/address", &format!("127.0.0.1:{port}"));
+        assert!(seen.value("log upstream/local_address").is_some());
+        seen.is_int("log request/size", 5);
+        seen.is_int("log response/size", 5);
+        seen.is_not("log request/path");
+        seen.is("log plugin_name", "a");
+        assert!(seen.value("log connection/id").is_some());
+        // Proved once, and then one for each worker.
+        assert_eq!(server.stat(&format!("wasm.{runtime}.created")), 3);
+    }
 }

@@ -10,6 +10,15 @@ use tempfile::TempDir;
 /// Long enough for a busy machine; only a broken server takes that long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Waits for something that the server's threads do.
+pub(crate) async fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is() {
+        assert!(started.elapsed() < PATIENCE, "never {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// A running server.
 pub(crate) struct Server {
     child: Child,
@@ -112,9 +121,18 @@ impl Server {
             return false;
         }
         let (_, listeners) = self.admin("/listeners");
-        let (_, address) = listeners.trim().split_once("::").unwrap();
+        let first = listeners.lines().next().unwrap();
+        let (_, address) = first.split_once("::").unwrap();
         self.address = address.parse().unwrap();
         true
+    }
+
+    /// The address of a listener, of which [`Server::address`] is the first one's.
+    pub(crate) fn at(&self, listener: &str) -> SocketAddr {
+        let (_, listeners) = self.admin("/listeners");
+        let named = |line: &str| line.strip_prefix(listener)?.strip_prefix("::")?.parse().ok();
+        let address = listeners.lines().find_map(named);
+        address.unwrap_or_else(|| panic!("no {listener} in\n{listeners}"))
     }
 
     /// An answer of the admin interface: status and body.
@@ -153,6 +171,22 @@ impl Server {
 
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    /// The log, once it has this in it: the server's own threads write it.
+    pub(crate) async fn log_with(&self, part: &str) -> String {
+        until(part, || self.log().contains(part)).await;
+        self.log()
+    }
+
+    /// Nothing went wrong, and plugins called no function that is not there.
+    #[track_caller]
+    pub(crate) fn has_no_complaints(&self) {
+        let log = self.log();
+        let complaint = log
+            .lines()
+            .find(|line| line.contains("[warning]") || line.contains("[error]"));
+        assert_eq!(complaint, None);
     }
 
     /// Resident memory, in KiB.

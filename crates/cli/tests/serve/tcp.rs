@@ -7,10 +7,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::runtimes::{RUNTIMES, any_runtime};
-use crate::server::{Server, refused};
+use crate::server::{Server, refused, until};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -112,7 +112,7 @@ fn config(runtime: &str, guests: &[String], upstream: u16) -> String {
 }
 
 /// A server that sends back what it gets, to the end.
-async fn echo() -> u16 {
+pub(crate) async fn echo() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -127,12 +127,12 @@ async fn echo() -> u16 {
     port
 }
 
-async fn connect(address: SocketAddr) -> TcpStream {
+pub(crate) async fn connect(address: SocketAddr) -> TcpStream {
     TcpStream::connect(address).await.unwrap()
 }
 
 /// Exactly this comes next.
-async fn gets(stream: &mut TcpStream, text: &str) {
+pub(crate) async fn gets(stream: &mut TcpStream, text: &str) {
     let mut read = vec![0; text.len()];
     timeout(LONG, stream.read_exact(&mut read))
         .await
@@ -142,22 +142,12 @@ async fn gets(stream: &mut TcpStream, text: &str) {
 }
 
 /// Everything to the end, which may be a reset.
-async fn rest(stream: &mut TcpStream) -> Vec<u8> {
+pub(crate) async fn rest(stream: &mut TcpStream) -> Vec<u8> {
     let mut read = Vec::new();
     let _ = timeout(LONG, stream.read_to_end(&mut read))
         .await
         .expect("no end");
     read
-}
-
-async fn until(what: &str, mut is: impl FnMut() -> bool) {
-    for _ in 0..3000 {
-        if is() {
-            return;
-        }
-        sleep(Duration::from_millis(10)).await;
-    }
-    panic!("never {what}");
 }
 
 #[tokio::test]

@@ -120,7 +120,7 @@ fn describe(request: &Request<Incoming>) -> String {
     format!("{} {}\n{}", request.method(), request.uri(), lines.concat())
 }
 
-/// Sends `data` and the request's trailers.
+/// Sends `data` and the request's trailers, with two more.
 async fn with_trailers(request: Request<Incoming>) -> ReplyBody {
     let trailers = request.into_body().collect().await.unwrap().trailers().cloned();
     let (sender, receiver) = mpsc::channel(2);
@@ -130,6 +130,7 @@ async fn with_trailers(request: Request<Incoming>) -> ReplyBody {
         .unwrap();
     let mut all: HeaderMap = trailers.unwrap_or_default();
     all.insert("x-own", HeaderValue::from_static("1"));
+    all.append("x-remove", HeaderValue::from_static("upstream"));
     sender.send(Frame::trailers(all)).await.unwrap();
     Frames(receiver).boxed()
 }

@@ -2,15 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use prost_types::Any;
-
 use super::{Check, REQUIRED};
-use crate::descriptors::{ROUTER, WASM, WASM_ACCESS_LOG, type_name};
+use crate::descriptors::{ROUTER, WASM, type_name};
 use crate::model::{Codec, HttpListener, WasmFilter};
 use crate::path;
-use crate::proto::envoy::config::accesslog::v3::AccessLog;
-use crate::proto::envoy::config::accesslog::v3::access_log::ConfigType;
-use crate::proto::envoy::extensions::access_loggers::wasm::v3::WasmAccessLog;
 use crate::proto::envoy::extensions::filters::http::wasm::v3::Wasm;
 use crate::proto::envoy::extensions::filters::network::http_connection_manager::v3 as manager;
 
@@ -50,42 +45,6 @@ impl Check<'_> {
             filters,
             access_loggers,
         })
-    }
-
-    fn access_loggers(&mut self, messages: &[AccessLog], path: &str) -> Vec<WasmFilter> {
-        let mut loggers = Vec::new();
-        for (at, message) in messages.iter().enumerate() {
-            let Some((any, config_path)) = wasm_access_log(message, &path::index(path, at)) else {
-                continue;
-            };
-            let name = self.required(&message.name, &path::index(path, at), "name");
-            let logger: Option<WasmAccessLog> = self.unpack(any, &[WASM_ACCESS_LOG], &config_path);
-            let Some(logger) = logger else { continue };
-            let plugin_path = path::field(&config_path, "config");
-            let Some(config) = &logger.config else {
-                self.problem(plugin_path, REQUIRED);
-                continue;
-            };
-            let plugin = self.plugin(config, &plugin_path);
-            loggers.extend(plugin.map(|plugin| WasmFilter {
-                name,
-                path: plugin_path,
-                plugin,
-            }));
-        }
-        loggers
-    }
-
-    /// Refuses access loggers where no plugin is called: better than a log that stays empty.
-    pub(super) fn no_access_loggers(&mut self, messages: &[AccessLog], path: &str) {
-        for (at, message) in messages.iter().enumerate() {
-            if let Some((_, path)) = wasm_access_log(message, &path::index(path, at)) {
-                self.problem(
-                    path,
-                    "plugins are access loggers of an HttpConnectionManager only",
-                );
-            }
-        }
     }
 
     fn filters(&mut self, messages: &[manager::HttpFilter], path: &str) -> Vec<WasmFilter> {
@@ -140,10 +99,4 @@ impl Check<'_> {
         }
         filters
     }
-}
-
-/// What an access log of a plugin says, and where.
-fn wasm_access_log<'a>(message: &'a AccessLog, path: &str) -> Option<(&'a Any, String)> {
-    let ConfigType::TypedConfig(any) = message.config_type.as_ref()?;
-    (type_name(&any.type_url) == WASM_ACCESS_LOG).then(|| (any, path::field(path, "typed_config")))
 }

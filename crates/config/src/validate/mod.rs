@@ -1,5 +1,6 @@
 //! From messages to the plain types of [`crate::model`], noting every problem with the path of its field.
 
+mod access_log;
 mod clusters;
 mod http;
 mod metadata;

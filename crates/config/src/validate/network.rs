@@ -133,13 +133,14 @@ impl Check<'_> {
                 .duration(Some(given), &path::field(path, "idle_timeout"))
                 .filter(|timeout| !timeout.is_zero()),
         };
+        let access_loggers = self.access_loggers(&message.access_log, &path::field(path, "access_log"));
         Some(TcpListener {
             stat_prefix,
             cluster: cluster?,
             idle_timeout,
             max_connect_attempts,
             filters,
-            access_loggers: Vec::new(),
+            access_loggers,
         })
     }
 }

@@ -7,7 +7,7 @@ pub(crate) mod connection;
 mod filter_state;
 mod request;
 mod response;
-mod write;
+pub(crate) mod write;
 
 use enginebay::abi::{PropertyPath, Status};
 use enginebay::host::LifeSpan;

@@ -10,12 +10,12 @@ pub(super) fn put(out: &mut Vec<u8>, value: &[u8]) -> Option<()> {
 }
 
 /// Writes a value that is no map.
-pub(super) fn put_value<'a>(out: &mut Vec<u8>, value: impl Into<Value<'a>>) -> Option<()> {
+pub(crate) fn put_value<'a>(out: &mut Vec<u8>, value: impl Into<Value<'a>>) -> Option<()> {
     put(out, &value.into().encode())
 }
 
 /// Writes a number of bytes.
-pub(super) fn put_size(out: &mut Vec<u8>, value: u64) -> Option<()> {
+pub(crate) fn put_size(out: &mut Vec<u8>, value: u64) -> Option<()> {
     put_value(out, i64::try_from(value).unwrap_or(i64::MAX))
 }
 

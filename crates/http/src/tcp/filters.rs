@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::task::Context;
+use std::time::Duration;
 
 use enginebay::abi::{Action, PeerType};
 use enginebay::{Body, Vm};
@@ -105,6 +106,9 @@ impl Cx {
         mut end: bool,
         out: &mut Out,
     ) -> Result<(), Stopped> {
+        if side == Side::Upstream && from == 0 {
+            self.connection.state().sent += data.len() as u64;
+        }
         for position in from..self.count() {
             if data.is_empty() && !end {
                 return Ok(());
@@ -139,6 +143,9 @@ impl Cx {
                 return Ok(());
             }
             (data, end) = self.leave(side, index);
+        }
+        if side == Side::Downstream {
+            self.connection.state().received += data.len() as u64;
         }
         append(&mut out.data, &mut data);
         out.end |= end;
@@ -195,7 +202,7 @@ impl Cx {
         self.connection.state().register(task);
     }
 
-    /// Ends the connection for every plugin that saw it.
+    /// Ends the connection for every plugin that saw it, and then for the access loggers, as on Envoy.
     pub(crate) fn end(&self) {
         let by = self.connection.state().closed_by;
         for (index, filter) in self.chain.filters.iter().enumerate() {
@@ -209,6 +216,14 @@ impl Cx {
                 filter.wake_all();
             }
         }
+        {
+            let mut state = self.connection.state();
+            let taken = self.chain.platform.monotonic_ns();
+            let taken = taken.saturating_sub(state.started_monotonic);
+            state.taken = Some(Duration::from_nanos(taken));
+        }
+        self.chain
+            .log(|| Handle::Tcp(TcpHandle::of_logger(self.connection.clone())));
     }
 
     /// Takes everything that waits at a plugin, which has no more access to it.

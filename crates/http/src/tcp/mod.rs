@@ -64,8 +64,8 @@ impl LocalChain {
     /// Every plugin gets `proxy_on_new_connection`; `connect` is called once all of them let the connection go on, and
     /// nothing is read from the client before its future is ready. What the client sends passes the plugins in order,
     /// what the server sends in reverse order. Either side may end before the other. The last callbacks are
-    /// `proxy_on_downstream_connection_close`, `proxy_on_done`, `proxy_on_log` and `proxy_on_delete`; they come too
-    /// when the future is dropped, which is how to cut a connection.
+    /// `proxy_on_downstream_connection_close`, `proxy_on_done`, `proxy_on_log` and `proxy_on_delete`, and then
+    /// `proxy_on_log` of the access loggers; they come too when the future is dropped, which is how to cut a connection.
     ///
     /// A plugin that pauses keeps its bytes and sees them again with those that follow, up to
     /// [`ChainOptions::body_buffer`](crate::ChainOptions::body_buffer) bytes; then reading stops until it lets go.

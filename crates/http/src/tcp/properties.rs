@@ -4,6 +4,7 @@ use enginebay::abi::{PropertyPath, Status};
 
 use super::state::State;
 use crate::StreamView;
+use crate::properties::write::{put_size, put_value};
 use crate::properties::{Key, connection};
 
 /// Writes a property. In order, as for HTTP: what the chain knows, what the embedder says, what Envoy has where nobody says
@@ -11,6 +12,7 @@ use crate::properties::{Key, connection};
 pub(super) fn get(state: &mut State, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {
     connection::get(&state.info, path, out)
         .or_else(|| upstream(state, path, out))
+        .or_else(|| whole(state, path, out))
         .or_else(|| embedder(state, path, out))
         .or_else(|| {
             out.clear();
@@ -28,6 +30,18 @@ fn upstream(state: &State, path: PropertyPath<'_>, out: &mut Vec<u8>) -> Option<
     match field {
         b"local_address" => connection::address(state.upstream_local?, b"address", out),
         field => connection::address(state.upstream?, field, out),
+    }
+}
+
+/// What Envoy says of a connection in the words it has for requests. Of neither is a duration known before its end.
+fn whole(state: &State, path: PropertyPath<'_>, out: &mut Vec<u8>) -> Option<()> {
+    let mut parts = path.parts();
+    match (parts.next()?, parts.next()?, parts.next()) {
+        (b"request", b"time", None) => put_size(out, state.started_realtime),
+        (b"request", b"duration", None) => put_value(out, state.taken?),
+        (b"request", b"size" | b"total_size", None) => put_size(out, state.received),
+        (b"response", b"size" | b"total_size", None) => put_size(out, state.sent),
+        _ => None,
     }
 }
 

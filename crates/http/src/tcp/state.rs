@@ -4,6 +4,7 @@ use std::cell::{RefCell, RefMut};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use enginebay::abi::{BufferType, PeerType, PropertyPath, Status, StreamType};
 use enginebay::host::LifeSpan;
@@ -72,6 +73,15 @@ pub(crate) struct State {
     pub(crate) info: ConnectionInfo,
     pub(crate) upstream: Option<SocketAddr>,
     pub(crate) upstream_local: Option<SocketAddr>,
+    /// When the connection came, in nanoseconds since 1970, and on the monotonic clock.
+    pub(crate) started_realtime: u64,
+    pub(crate) started_monotonic: u64,
+    /// How long it took, once it is over.
+    pub(crate) taken: Option<Duration>,
+    /// Bytes of the client that left the last plugin.
+    pub(crate) received: u64,
+    /// Bytes of the server that came.
+    pub(crate) sent: u64,
     pub(crate) filter_state: Option<Box<FilterState>>,
     pub(crate) options: ChainOptions,
     waker: Option<Waker>,
@@ -107,6 +117,11 @@ impl State {
             info,
             upstream: None,
             upstream_local: None,
+            started_realtime: chain.platform.realtime_ns(),
+            started_monotonic: chain.platform.monotonic_ns(),
+            taken: None,
+            received: 0,
+            sent: 0,
             filter_state: None,
             options: chain.options,
             waker: None,
@@ -161,8 +176,16 @@ pub(crate) struct TcpHandle {
 }
 
 impl TcpHandle {
+    /// The place of an access logger, which has no part of its own in the connection.
+    const LOGGER: usize = usize::MAX;
+
     pub(crate) fn new(connection: Rc<Connection>, index: usize) -> Self {
         TcpHandle { connection, index }
+    }
+
+    /// An access logger's view of a connection that is over.
+    pub(crate) fn of_logger(connection: Rc<Connection>) -> Self {
+        TcpHandle::new(connection, Self::LOGGER)
     }
 }
 
@@ -225,11 +248,18 @@ impl StreamState for TcpHandle {
         value: &[u8],
         declared: &PropertyDeclaration,
     ) -> Status {
+        // As on Envoy: access loggers get the connection to read.
+        if self.index == Self::LOGGER {
+            return Status::NotFound;
+        }
         let key = Key::property(path.as_bytes());
         properties::set(&mut self.connection.state(), key, value, declared.read_only)
     }
 
     fn set_filter_state(&mut self, key: &[u8], value: &[u8], _: LifeSpan) -> Status {
+        if self.index == Self::LOGGER {
+            return Status::NotFound;
+        }
         properties::set(&mut self.connection.state(), Key::named(key), value, false)
     }
 }

@@ -58,8 +58,11 @@ impl Bay {
         options: ChainOptions,
         callouts: Callouts,
     ) -> Self {
+        Bay::of(FilterChain::new(plugins).with_options(options), callouts)
+    }
+
+    pub(crate) fn of(chain: FilterChain, callouts: Callouts) -> Self {
         let log = Log::default();
-        let chain = FilterChain::new(plugins).with_options(options);
         let chain = chain.start_with(log.platform(), Rc::new(callouts)).unwrap();
         spawn_local(chain.background());
         Bay { chain, log }

@@ -6,5 +6,6 @@ mod common;
 mod bay;
 mod ends;
 mod failures;
+mod loggers;
 mod passing;
 mod pausing;
