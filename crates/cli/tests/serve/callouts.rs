@@ -84,7 +84,7 @@ async fn an_unknown_cluster_is_a_bad_argument() {
 #[tokio::test]
 async fn a_bound_can_be_changed_by_name() {
     let port = upstream::start("up", Version::HTTP_11).await;
-    let plugin = plugin(any_runtime(), "callout", r#"{"cluster": "up"}"#);
+    let plugin = Plugin::configured(any_runtime(), "callout", r#"{"cluster": "up"}"#);
     let server = Server::start_with(&config(&[plugin], &[port], false), &["--limit", "callouts=1"]);
     let mut client = Client::http1(server.address).await;
     let answer = timeout(LONG, client.get("/")).await.unwrap();
