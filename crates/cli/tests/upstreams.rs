@@ -1,5 +1,7 @@
 //! `run --upstream`: plugins that call out, on every runtime.
 
+#![cfg(any(feature = "wamr", feature = "wasmer", feature = "wasmi", feature = "wasmtime"))]
+
 mod common;
 
 use common::{enginebay, guest, module, run, run_all_json, values};
