@@ -190,6 +190,21 @@ wire_enum! {
     }
 }
 
+impl GrpcStatus {
+    /// The status that stands for an HTTP status, as the gRPC documentation maps them: success has none.
+    #[must_use]
+    pub const fn from_http(status: u32) -> Self {
+        match status {
+            400 => GrpcStatus::Internal,
+            401 => GrpcStatus::Unauthenticated,
+            403 => GrpcStatus::PermissionDenied,
+            404 => GrpcStatus::Unimplemented,
+            429 | 502..=504 => GrpcStatus::Unavailable,
+            _ => GrpcStatus::Unknown,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,6 +222,16 @@ mod tests {
         assert_eq!(PeerType::Remote.as_u32(), 2);
         assert_eq!(MetricType::Histogram.as_u32(), 2);
         assert_eq!(GrpcStatus::Unavailable.as_u32(), 14);
+    }
+
+    #[test]
+    fn grpc_statuses_for_http() {
+        let given = [200, 400, 401, 403, 404, 429, 500, 501, 502, 503, 504, 505];
+        let expected = [2, 13, 16, 7, 12, 14, 2, 2, 14, 14, 14, 2];
+        assert_eq!(
+            given.map(|status| GrpcStatus::from_http(status).as_u32()),
+            expected
+        );
     }
 
     #[test]

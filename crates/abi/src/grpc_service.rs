@@ -14,8 +14,8 @@ pub struct GrpcService<'a> {
     pub authority: Option<&'a [u8]>,
     /// `timeout`, if given.
     pub timeout: Option<Duration>,
-    /// `initial_metadata`: keys and values.
-    pub initial_metadata: Vec<(&'a [u8], &'a [u8])>,
+    /// The message; empty for a name.
+    message: &'a [u8],
 }
 
 impl<'a> GrpcService<'a> {
@@ -26,55 +26,73 @@ impl<'a> GrpcService<'a> {
             ..GrpcService::default()
         })
     }
+
+    /// `initial_metadata`: keys and values. Read from the message as they are asked for: there may be as many as a guest
+    /// has memory for.
+    pub fn initial_metadata(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        Fields(self.message).filter_map(|field| match field? {
+            (5, Field::Bytes(bytes)) => header(bytes),
+            _ => None,
+        })
+    }
 }
 
 fn message(bytes: &[u8]) -> Option<GrpcService<'_>> {
-    let mut service = GrpcService::default();
-    fields(bytes, |number, value| match (number, value) {
-        (1, Field::Bytes(envoy_grpc)) => fields(envoy_grpc, |number, value| {
-            match (number, value) {
-                (1, Field::Bytes(name)) => service.cluster = name,
-                (2, Field::Bytes(authority)) => {
-                    service.authority = Some(authority).filter(|authority| !authority.is_empty());
-                }
-                _ => {}
+    let mut service = GrpcService {
+        message: bytes,
+        ..GrpcService::default()
+    };
+    for field in Fields(bytes) {
+        match field? {
+            (1, Field::Bytes(bytes)) => envoy_grpc(bytes, &mut service)?,
+            (3, Field::Bytes(bytes)) => service.timeout = Some(duration(bytes)?),
+            (5, Field::Bytes(bytes)) => {
+                header(bytes)?;
             }
-            Some(())
-        }),
-        (3, Field::Bytes(timeout)) => {
-            service.timeout = Some(duration(timeout)?);
-            Some(())
+            _ => {}
         }
-        (5, Field::Bytes(header)) => {
-            let (mut key, mut text) = (&b""[..], &b""[..]);
-            fields(header, |number, value| {
-                match (number, value) {
-                    (1, Field::Bytes(value)) => key = value,
-                    // `value` and `raw_value`.
-                    (2 | 3, Field::Bytes(value)) if !value.is_empty() => text = value,
-                    _ => {}
-                }
-                Some(())
-            })?;
-            service.initial_metadata.push((key, text));
-            Some(())
-        }
-        _ => Some(()),
-    })?;
+    }
     (!service.cluster.is_empty()).then_some(service)
+}
+
+/// `GrpcService.EnvoyGrpc`.
+fn envoy_grpc<'a>(bytes: &'a [u8], service: &mut GrpcService<'a>) -> Option<()> {
+    for field in Fields(bytes) {
+        match field? {
+            (1, Field::Bytes(name)) => service.cluster = name,
+            (2, Field::Bytes(authority)) => {
+                service.authority = Some(authority).filter(|authority| !authority.is_empty());
+            }
+            _ => {}
+        }
+    }
+    Some(())
+}
+
+/// `envoy.config.core.v3.HeaderValue`.
+fn header(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (mut key, mut value) = (&b""[..], &b""[..]);
+    for field in Fields(bytes) {
+        match field? {
+            (1, Field::Bytes(text)) => key = text,
+            // `value` and `raw_value`.
+            (2 | 3, Field::Bytes(text)) if !text.is_empty() => value = text,
+            _ => {}
+        }
+    }
+    Some((key, value))
 }
 
 /// `google.protobuf.Duration`; a negative one is none.
 fn duration(bytes: &[u8]) -> Option<Duration> {
     let (mut seconds, mut nanos) = (0, 0);
-    fields(bytes, |number, value| {
-        match (number, value) {
+    for field in Fields(bytes) {
+        match field? {
             (1, Field::Number(number)) => seconds = number,
             (2, Field::Number(number)) => nanos = number,
             _ => {}
         }
-        Some(())
-    })?;
+    }
     let nanos = u32::try_from(nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
     i64::try_from(seconds).ok()?;
     Some(Duration::new(seconds, nanos))
@@ -87,48 +105,62 @@ enum Field<'a> {
     Other,
 }
 
-/// Calls `f` with each field of a message; `None` if it is none, or as soon as `f` says so.
-fn fields<'a>(mut bytes: &'a [u8], mut f: impl FnMut(u64, Field<'a>) -> Option<()>) -> Option<()> {
-    while !bytes.is_empty() {
-        let key = varint(&mut bytes)?;
+/// The fields of a message, each with its number; ends with `None` for what is none.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Option<(u64, Field<'a>)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let field = self.field();
+        if field.is_none() {
+            self.0 = &[];
+        }
+        Some(field)
+    }
+}
+
+impl<'a> Fields<'a> {
+    fn field(&mut self) -> Option<(u64, Field<'a>)> {
+        let key = self.varint()?;
         let number = key >> 3;
         if number == 0 || number > u64::from(u32::MAX >> 3) {
             return None;
         }
-        let value = match key & 7 {
-            0 => Field::Number(varint(&mut bytes)?),
-            1 => {
-                bytes = bytes.get(8..)?;
-                Field::Other
-            }
+        let field = match key & 7 {
+            0 => Field::Number(self.varint()?),
+            1 => self.take(8).map(|_| Field::Other)?,
             2 => {
-                let len = usize::try_from(varint(&mut bytes)?).ok()?;
-                let (value, rest) = bytes.split_at_checked(len)?;
-                bytes = rest;
-                Field::Bytes(value)
+                let len = usize::try_from(self.varint()?).ok()?;
+                Field::Bytes(self.take(len)?)
             }
-            5 => {
-                bytes = bytes.get(4..)?;
-                Field::Other
-            }
+            5 => self.take(4).map(|_| Field::Other)?,
             _ => return None,
         };
-        f(number, value)?;
+        Some((number, field))
     }
-    Some(())
-}
 
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let (first, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(first & 0x7f).checked_shl(shift)?;
-        if first & 0x80 == 0 {
-            return Some(value);
-        }
+    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(taken)
     }
-    None
+
+    fn varint(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let (first, rest) = self.0.split_first()?;
+            self.0 = rest;
+            value |= u64::from(first & 0x7f) << shift;
+            if first & 0x80 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    }
 }
 
 #[cfg(test)]
@@ -143,6 +175,7 @@ mod tests {
             let service = GrpcService::parse(name.as_bytes());
             assert_eq!(service.cluster, name.as_bytes());
             assert_eq!((service.authority, service.timeout), (None, None));
+            assert_eq!(service.initial_metadata().count(), 0);
         }
     }
 
@@ -156,9 +189,39 @@ mod tests {
         assert_eq!(service.cluster, b"up");
         assert_eq!(service.authority, Some(&b"a"[..]));
         assert_eq!(service.timeout, Some(Duration::new(1, 500)));
-        assert_eq!(service.initial_metadata, [(&b"k"[..], &b"v"[..])]);
+        let metadata: Vec<_> = service.initial_metadata().collect();
+        assert_eq!(metadata, [(&b"k"[..], &b"v"[..])]);
         // Cut short, it is no message.
         assert_eq!(GrpcService::parse(&bytes[..8]).cluster, &bytes[..8]);
+    }
+
+    #[test]
+    fn a_message_is_one_to_its_last_byte() {
+        let whole = |end: &[u8]| [b"\x0a\x04\x0a\x02up", end].concat();
+        let fine: [&[u8]; 4] = [
+            b"",
+            b"\x2a\x00",
+            b"\x49\x01\x02\x03\x04\x05\x06\x07\x08",
+            b"\x4d\x01\x02\x03\x04",
+        ];
+        for end in fine {
+            assert_eq!(GrpcService::parse(&whole(end)).cluster, b"up", "{end:?}");
+        }
+        // A header, a duration and fields that are cut short; a negative duration; a group; a number without an end.
+        let negative = b"\x1a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01";
+        let broken: [&[u8]; 7] = [
+            b"\x2a\x02\x0a\x09",
+            b"\x1a\x01\x08",
+            b"\x49\x01\x02\x03",
+            b"\x4d\x01\x02",
+            negative,
+            b"\x0b",
+            b"\x48\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+        ];
+        for end in broken {
+            let bytes = whole(end);
+            assert_eq!(GrpcService::parse(&bytes).cluster, bytes, "{end:?}");
+        }
     }
 
     proptest! {
@@ -166,6 +229,7 @@ mod tests {
         fn any_bytes_are_a_target(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let service = GrpcService::parse(&bytes);
             prop_assert!(service.cluster.len() <= bytes.len());
+            prop_assert!(service.initial_metadata().count() <= bytes.len());
         }
     }
 }

@@ -207,6 +207,27 @@ fn what_is_no_key_is_an_error_in_the_result() {
     }
 }
 
+/// What is before a key in PEM is no part of it, but of what is read.
+#[test]
+fn a_key_of_more_than_8_kib_is_none() {
+    let (_, signature) = KEYS[0].signatures[0];
+    for (size, good) in [(8 << 10, true), ((8 << 10) + 1, false)] {
+        let padded = |pem: &str| format!("{}\n{pem}", "x".repeat(size - pem.len() - 1));
+        let args = VerifySignatureArguments {
+            public_key_pem: padded(KEYS[0].pem),
+            ..check("sha1", b"", signature, TEXT)
+        };
+        assert_eq!(verify(&args).unwrap().result, good, "{size}");
+        let args = SignArguments {
+            hash_function: "sha1".to_owned(),
+            private_key_pem: padded(KEYS[0].private),
+            text: TEXT.to_vec(),
+            ..SignArguments::default()
+        };
+        assert_eq!(sign(&args).unwrap().result, good, "{size}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]

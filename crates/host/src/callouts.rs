@@ -57,6 +57,13 @@ pub struct HttpCall {
     pub timeout: Option<Duration>,
 }
 
+impl HttpCall {
+    /// Bytes that the plugin gave.
+    pub(crate) fn size(&self) -> usize {
+        self.upstream.len() + self.headers.size() + self.body.len() + self.trailers.size()
+    }
+}
+
 /// What answers a [`HttpCall`].
 #[derive(Clone, Debug, Default)]
 pub struct HttpCallResponse {
@@ -85,6 +92,14 @@ pub struct GrpcTarget {
     pub timeout: Option<Duration>,
 }
 
+impl GrpcTarget {
+    /// Bytes that the plugin gave.
+    pub(crate) fn size(&self) -> usize {
+        let names = self.upstream.len() + self.service.len() + self.method.len();
+        names + self.authority.as_ref().map_or(0, String::len) + self.initial_metadata.size()
+    }
+}
+
 /// Why a callout is not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -110,7 +125,7 @@ pub trait Callouts {
     /// Why it is not sent; then nothing more is to come of it.
     fn http_call(&self, id: CalloutId, call: HttpCall) -> Result<(), CalloutError>;
 
-    /// Sends one message.  Either [`Vm::on_grpc_receive`](crate::Vm::on_grpc_receive) or
+    /// Sends one message. Either [`Vm::on_grpc_receive`](crate::Vm::on_grpc_receive) or
     /// [`Vm::on_grpc_close`](crate::Vm::on_grpc_close) is to be called once, and nothing after it.
     ///
     /// # Errors
@@ -147,6 +162,8 @@ pub(crate) struct Pending {
 pub(crate) struct Entry {
     /// The context that waits for it.
     pub(crate) context: u32,
+    /// Bytes of what it sends.
+    pub(crate) bytes: usize,
     /// For a gRPC stream: the plugin has ended its side.
     pub(crate) closed_here: bool,
     /// For a gRPC stream: the server has ended it, and the plugin has not closed it yet.
@@ -208,9 +225,10 @@ impl Pending {
     }
 
     /// A number for one more callout of this context.
-    pub(crate) fn insert(&mut self, kind: CalloutKind, context: u32) -> CalloutId {
+    pub(crate) fn insert(&mut self, kind: CalloutKind, context: u32, bytes: usize) -> CalloutId {
         let entry = Entry {
             context,
+            bytes,
             closed_here: false,
             closed_there: false,
         };
@@ -232,12 +250,15 @@ impl Pending {
         self.entries.remove(&id.0)
     }
 
-    /// Takes out those of one context, or of all.
+    /// Takes out those of one context, or of all. The numbers of those that are not over for the embedder.
     pub(crate) fn take_all(&mut self, of: Option<u32>) -> Vec<CalloutId> {
         let taken = self
             .entries
             .extract_if(|_, entry| of.is_none_or(|context| entry.context == context));
-        taken.map(|(id, _)| CalloutId(id)).collect()
+        taken
+            .filter(|(_, entry)| !entry.closed_there)
+            .map(|(id, _)| CalloutId(id))
+            .collect()
     }
 }
 
@@ -273,7 +294,7 @@ mod tests {
     #[test]
     fn numbers_say_what_they_are_of_and_are_as_on_envoy() {
         let mut pending = Pending::new(false);
-        let mut next = |kind| pending.insert(kind, 1);
+        let mut next = |kind| pending.insert(kind, 1, 0);
         use CalloutKind::{GrpcCall, GrpcStream, HttpCall};
         let kinds = [HttpCall, GrpcCall, GrpcStream, HttpCall, GrpcCall, GrpcStream];
         let ids = kinds.map(&mut next);
@@ -285,24 +306,29 @@ mod tests {
     #[test]
     fn numbers_start_again_and_pass_over_those_in_use() {
         let mut pending = Pending::new(false);
-        let kept = pending.insert(CalloutKind::GrpcCall, 1);
+        let kept = pending.insert(CalloutKind::GrpcCall, 1, 0);
         pending.ids = Ids::OfVm(Last([0, u32::MAX - 2, 0]));
-        assert_eq!(pending.insert(CalloutKind::GrpcCall, 1).get(), kept.get() + STEP);
+        assert_eq!(
+            pending.insert(CalloutKind::GrpcCall, 1, 0).get(),
+            kept.get() + STEP
+        );
     }
 
     #[test]
     fn numbers_of_a_thread_are_different_in_all_its_vms() {
         let (mut one, mut two) = (Pending::new(true), Pending::new(true));
-        let a = one.insert(CalloutKind::HttpCall, 1);
-        let b = two.insert(CalloutKind::HttpCall, 1);
-        let c = one.insert(CalloutKind::HttpCall, 1);
+        let a = one.insert(CalloutKind::HttpCall, 1, 0);
+        let b = two.insert(CalloutKind::HttpCall, 1, 0);
+        let c = one.insert(CalloutKind::HttpCall, 1, 0);
         assert!(a < b && b < c);
     }
 
     #[test]
     fn those_of_a_context_go_together() {
         let mut pending = Pending::new(false);
-        let ids: Vec<_> = [1, 2, 1].map(|c| pending.insert(CalloutKind::HttpCall, c)).into();
+        let ids: Vec<_> = [1, 2, 1]
+            .map(|c| pending.insert(CalloutKind::HttpCall, c, 0))
+            .into();
         let mut taken = pending.take_all(Some(1));
         taken.sort_unstable();
         assert_eq!(taken, [ids[0], ids[2]]);

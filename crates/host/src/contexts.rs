@@ -66,6 +66,8 @@ pub(crate) struct Context<S> {
     pub(crate) pending_done: bool,
     /// How many callouts are under way for it.
     pub(crate) callouts: usize,
+    /// Bytes of what they send.
+    pub(crate) callout_bytes: usize,
 }
 
 /// All contexts. Ids grow by one, as on Envoy, and the slot of an id is its remainder: finding one costs neither
@@ -157,6 +159,7 @@ impl<S> Contexts<S> {
             kind,
             pending_done: false,
             callouts: 0,
+            callout_bytes: 0,
         });
         self.live += 1;
         id

@@ -31,7 +31,7 @@ pub struct HeaderMap {
 pub struct HeaderLimits {
     /// Headers. Default 1,024.
     pub entries: usize,
-    /// Bytes of names and values. Default 1 MiB.
+    /// Bytes of names and values. Default 1 MiB; more than [`HeaderLimits::MOST_BYTES`] is that.
     pub bytes: usize,
 }
 
@@ -41,6 +41,10 @@ impl HeaderLimits {
         entries: 1024,
         bytes: 1 << 20,
     };
+
+    /// What [`HeaderLimits::bytes`] can be at most: 256 MiB. Maps find their entries by 32-bit numbers, also while what
+    /// changed is still there.
+    pub const MOST_BYTES: usize = 256 << 20;
 
     /// The same for maps as plugins send them.
     pub(crate) fn pairs(self) -> PairsLimits {
@@ -116,7 +120,10 @@ impl HeaderMap {
     /// Sets how large the map may become from now on. What is in it stays.
     #[inline]
     pub fn set_limits(&mut self, limits: HeaderLimits) {
-        self.limits = limits;
+        self.limits = HeaderLimits {
+            bytes: limits.bytes.min(HeaderLimits::MOST_BYTES),
+            ..limits
+        };
     }
 
     /// Number of headers, repeated names counted each time.
@@ -537,6 +544,21 @@ mod tests {
         assert_eq!(headers.add("a", "b"), Err(HeaderError::TooLarge));
         assert_eq!(headers.set("a", "c"), Ok(()));
         assert_eq!(headers.len(), 1);
+    }
+
+    #[test]
+    fn no_limit_is_beyond_what_places_can_tell() {
+        let mut headers = HeaderMap::new();
+        headers.set_limits(HeaderLimits {
+            entries: usize::MAX,
+            bytes: usize::MAX,
+        });
+        let most = HeaderLimits::MOST_BYTES;
+        assert_eq!(headers.check_room(usize::MAX - 1, most - 1, 1), Ok(()));
+        assert_eq!(headers.check_room(0, most, 1), Err(HeaderError::TooLarge));
+        // Each entry has a name of a byte at least and takes two bytes more. Before they are put together there may be
+        // twice as many, and a new one.
+        assert!(u32::try_from(4096 + 3 * 3 * most).is_ok());
     }
 
     #[test]

@@ -3,8 +3,9 @@
 //! A [`Program`] is a plugin's code, compiled and linked, shared by all threads. A [`Vm`] is one copy of it with
 //! its own memory, which stays on the thread that made it and runs any number of plugins (root contexts) and
 //! streams. The embedder drives it with the specification's callbacks and supplies everything that is not
-//! Proxy-Wasm itself: a [`Platform`] (log, clock, randomness) for each VM and a [`StreamState`] (headers,
-//! bodies, properties) for each stream.
+//! Proxy-Wasm itself: a [`Platform`] (log, clocks, randomness, limits, what VMs share, foreign functions) and, through it,
+//! [`Callouts`] for each VM, and a [`StreamState`] (headers, bodies, properties, filter state) for each stream. Ticks and
+//! queues are the embedder's to call for: [`Vm::on_tick`], [`Vm::deliver`].
 //!
 //! The crate does no I/O, never blocks and starts no threads. It runs on any engine behind
 //! [`enginebay_engine`].

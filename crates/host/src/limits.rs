@@ -27,6 +27,9 @@ pub struct VmLimits {
     pub declared_path: usize,
     /// Callouts of one context that are under way. One more is `INTERNAL_FAILURE`. Default 4,096.
     pub callouts: usize,
+    /// Bytes of what these callouts send: bodies, headers and trailers, the one message of a gRPC call. More is
+    /// `INTERNAL_FAILURE`. Messages of gRPC streams are the embedder's to bound. Default 256 MiB.
+    pub callout_bytes: usize,
     /// Contexts that are over and wait for the plugin's `proxy_done`. One more is deleted without waiting, and a warning is
     /// logged. Default 65,536.
     pub finishing: usize,
@@ -48,6 +51,7 @@ impl Default for VmLimits {
             declared_properties: 1 << 10,
             declared_path: 4 << 10,
             callouts: 4096,
+            callout_bytes: 256 << 20,
             finishing: 65_536,
             log_message: 1 << 20,
             log_rate: 100_000,

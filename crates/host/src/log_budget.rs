@@ -45,8 +45,8 @@ impl LogBudget {
         }
     }
 
-    /// How many were left out and nobody was told of yet.
-    pub(crate) fn left_out(&self) -> u64 {
+    /// How many were left out and nobody was told of yet; who asks is to tell.
+    pub(crate) fn take_left_out(&self) -> u64 {
         self.left_out.take()
     }
 }
@@ -85,6 +85,6 @@ mod tests {
                 LogAfter(1)
             ]
         );
-        assert_eq!(budget.left_out(), 0);
+        assert_eq!(budget.take_left_out(), 0);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use enginebay_abi::{AbiVersion, BufferType, HostFunction, LogLevel, MapType, Phase};
 use enginebay_engine::{Guest, Host, HostError};
 
-use crate::callouts::{GrpcStatus, Pending, Received, What};
+use crate::callouts::{CalloutKind, GrpcStatus, Pending, Received, What};
 use crate::contexts::{Contexts, Kind};
 use crate::hostcalls::{self, HostCall};
 use crate::log_budget::{LogBudget, Verdict};
@@ -270,11 +270,37 @@ impl<S: StreamState> VmState<S> {
         }
     }
 
+    /// Puts a callout of the context, of this many bytes, on the books, unless too much is under way for it. Says so in
+    /// the log then.
+    pub(crate) fn note_callout(&self, kind: CalloutKind, bytes: usize) -> Option<CalloutId> {
+        let limits = &self.limits;
+        let mut contexts = self.contexts.borrow_mut();
+        let id = self.context();
+        let context = contexts.get_mut(id)?;
+        let sum = context.callout_bytes.saturating_add(bytes);
+        let refused = if context.callouts >= limits.callouts {
+            format!("the context has {} of them under way", limits.callouts)
+        } else if sum > limits.callout_bytes {
+            format!(
+                "the context would have {sum} bytes of them under way; at most {} are allowed",
+                limits.callout_bytes
+            )
+        } else {
+            context.callouts += 1;
+            context.callout_bytes = sum;
+            return Some(self.pending.borrow_mut().insert(kind, id, bytes));
+        };
+        drop(contexts);
+        self.log(LogLevel::Warn, &format!("a callout was not sent: {refused}"));
+        None
+    }
+
     /// Takes a callout off the books. The context that waits for it, if it is under way.
     pub(crate) fn forget_callout(&self, id: CalloutId) -> Option<u32> {
         let entry = self.pending.borrow_mut().remove(id)?;
         if let Some(context) = self.contexts.borrow_mut().get_mut(entry.context) {
             context.callouts -= 1;
+            context.callout_bytes -= entry.bytes;
         }
         Some(entry.context)
     }
@@ -315,7 +341,7 @@ fn is_of_callout(map: MapType) -> bool {
 
 impl<S: StreamState> Drop for VmState<S> {
     fn drop(&mut self) {
-        let left_out = self.log_budget.left_out();
+        let left_out = self.log_budget.take_left_out();
         if left_out > 0 {
             self.say_left_out(left_out);
         }

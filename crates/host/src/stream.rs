@@ -98,7 +98,8 @@ pub trait StreamState: 'static {
     }
 
     /// Sets a property (`proxy_set_property`). How large path and value may be is bounded by
-    /// [`VmLimits::property`](crate::VmLimits::property); how many there may be is for the implementation to bound. `declared` says what kind of property it is to be.
+    /// [`VmLimits::property`](crate::VmLimits::property); how many there may be is for the implementation to bound.
+    /// `declared` says what kind of property it is to be.
     fn set_property(
         &mut self,
         path: PropertyPath<'_>,

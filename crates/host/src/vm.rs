@@ -14,7 +14,7 @@ use enginebay_abi::{
 };
 use enginebay_engine::{ExportId, Instance, Trap, TrapKind};
 
-use crate::contexts::{Context, Declarations, Kind, Root};
+use crate::contexts::{Declarations, Kind, Root};
 use crate::state::VmState;
 use crate::{FailState, Failure, Platform, PluginConfig, Program, StreamState, VmConfig};
 
@@ -325,13 +325,7 @@ impl<S: StreamState> Vm<S> {
         arguments: &[u8],
     ) -> Result<(), Failure> {
         self.check()?;
-        if self
-            .state
-            .program
-            .exports
-            .callback(Callback::ProxyOnForeignFunction)
-            .is_none()
-        {
+        if !self.program().has_callback(Callback::ProxyOnForeignFunction) {
             return Ok(());
         }
         let args = [u64::from(root.0), u64::from(function_id), arguments.len() as u64];
@@ -373,9 +367,7 @@ impl<S: StreamState> Vm<S> {
     /// # Errors
     /// When the VM failed, or fails now. The context is gone in any case, then or when the VM fails later.
     pub fn finish(&self, id: ContextId) -> Result<(), Failure> {
-        // A guest that is told twice of the end of a context, or of one it does not know, traps.
-        let alive = |context: &Context<S>| !context.pending_done;
-        if !self.state.contexts.borrow().get(id.0).is_some_and(alive) {
+        if self.is_over(id) {
             return self.check();
         }
         let result = self.callback(Callback::ProxyOnDone, id.0, &[u64::from(id.0)], 1);
@@ -390,6 +382,13 @@ impl<S: StreamState> Vm<S> {
                 Err(failure)
             }
         }
+    }
+
+    /// Whether the plugin has heard of the end of a context already: a guest that is told twice of it, or of the end of one
+    /// that it does not know, traps.
+    fn is_over(&self, id: ContextId) -> bool {
+        let contexts = self.state.contexts.borrow();
+        contexts.get(id.0).is_none_or(|context| context.pending_done)
     }
 
     /// Has a context wait for the plugin's `proxy_done`, unless too many do.
@@ -411,7 +410,13 @@ impl<S: StreamState> Vm<S> {
     }
 
     fn delete(&self, id: u32) -> Result<(), Failure> {
-        let result = self.callback(Callback::ProxyOnDelete, id, &[u64::from(id)], 0);
+        self.delete_one(id)?;
+        self.after_call()
+    }
+
+    fn delete_one(&self, id: u32) -> Result<(), Failure> {
+        let args = [u64::from(id)];
+        let result = self.call_alone(Callback::ProxyOnDelete, id, &args, FailState::RuntimeError, 0);
         self.remove(id);
         result.map(|_| ())
     }
@@ -494,18 +499,28 @@ impl<S: StreamState> Vm<S> {
         state: FailState,
         missing: u64,
     ) -> Result<u64, Failure> {
+        let result = self.call_alone(callback, context, args, state, missing)?;
+        self.after_call()?;
+        Ok(result)
+    }
+
+    /// Likewise, and leaves what it asked for to the caller.
+    #[inline]
+    fn call_alone(
+        &self,
+        callback: Callback,
+        context: u32,
+        args: &[u64],
+        state: FailState,
+        missing: u64,
+    ) -> Result<u64, Failure> {
         self.check()?;
         let Some(export) = self.state.program.exports.callback(callback) else {
             self.state.stop_iteration.set(false);
             return Ok(missing);
         };
-        match self.run(export, context, args) {
-            Ok(result) => {
-                self.after_call()?;
-                Ok(result)
-            }
-            Err(trap) => Err(self.fail(state, callback.name(), trap)),
-        }
+        self.run(export, context, args)
+            .map_err(|trap| self.fail(state, callback.name(), trap))
     }
 
     #[inline]
@@ -538,7 +553,8 @@ impl<S: StreamState> Vm<S> {
         loop {
             let next = self.state.done.borrow_mut().pop();
             match next {
-                Some(id) => self.delete(id)?,
+                // One by one: an end may bring the next, and there may be more of them than a stack has room for.
+                Some(id) => self.delete_one(id)?,
                 None => break,
             }
         }

@@ -8,6 +8,8 @@
 //! ([`Case::differs`]). [`check_table`] compares the cases with the tables of `enginebay-abi`, from which `docs/abi.md` is
 //! written, and with the specification's own lists of statuses.
 
+#![forbid(unsafe_code)]
+
 mod case;
 mod cases;
 mod embedder;
@@ -50,26 +52,52 @@ pub fn groups() -> Vec<Group> {
     groups
 }
 
-/// One test for each group on each runtime, and one for the tables.
+/// The runtimes of wasm that the features ask for, by the last parts of their names.
+const WANTED: [(&str, bool); 4] = [
+    ("wamr", cfg!(feature = "wamr")),
+    ("wasmer", cfg!(feature = "wasmer")),
+    ("wasmi", cfg!(feature = "wasmi")),
+    ("wasmtime", cfg!(feature = "wasmtime")),
+];
+
+/// One test for each group on each runtime, one for the tables, and one that says whether a runtime is missing.
 ///
 /// # Panics
 /// When two linked crates claim one name.
 pub fn trials() -> Vec<Trial> {
     let registry = enginebay::registry().expect("each runtime has a name of its own");
-    let runtimes = registry
+    let runtimes: Vec<Runtime> = registry
         .iter()
-        .filter(|runtime| runtime.capabilities.word_size == 4);
+        .filter(|runtime| runtime.capabilities.word_size == 4)
+        .copied()
+        .collect();
     let names: Vec<String> = groups().iter().map(Group::name).collect();
     let trial = |(runtime, index): (Runtime, usize)| {
-        let short = runtime.name.rsplit('.').next().unwrap_or(runtime.name);
-        Trial::test(format!("{short}::{}", names[index]), move || run(&runtime, index))
+        Trial::test(format!("{}::{}", short(&runtime), names[index]), move || {
+            run(&runtime, index)
+        })
     };
-    let all = runtimes.flat_map(|runtime| (0..names.len()).map(|index| (*runtime, index)));
+    let all = runtimes
+        .iter()
+        .flat_map(|runtime| (0..names.len()).map(|index| (*runtime, index)));
     let mut trials: Vec<Trial> = all.map(trial).collect();
     trials.push(Trial::test("table", || {
         check_table(&groups()).map_err(|wrong| Failed::from(wrong.join("\n")))
     }));
+    trials.push(Trial::test("runtimes", move || {
+        let missing = WANTED
+            .iter()
+            .filter(|(name, wanted)| *wanted && runtimes.iter().all(|runtime| short(runtime) != *name));
+        match missing.map(|(name, _)| *name).collect::<Vec<_>>()[..] {
+            [] => Ok(()),
+            ref missing => Err(format!("not tested, though built in: {}", missing.join(", ")).into()),
+        }
+    }));
     trials
+}
+
+fn short(runtime: &Runtime) -> &'static str {
+    runtime.name.rsplit('.').next().unwrap_or(runtime.name)
 }
 
 fn run(runtime: &Runtime, index: usize) -> Result<(), Failed> {

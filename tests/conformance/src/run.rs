@@ -334,7 +334,8 @@ impl<'a> Run<'a> {
                 same("buffers", &bodies(stream), &bodies(&fresh))?;
                 same("properties", &stream.properties, &fresh.properties)?;
                 let asked = seen.local.len() + seen.continued.len() + seen.closed.len();
-                same("requests to the stream", &asked, &0)
+                same("requests to the stream", &asked, &0)?;
+                same("cleared routes", &seen.routes_cleared, &0)
             }
             Effect::Local(status, details, body, headers, grpc) => {
                 let found: Vec<_> = seen

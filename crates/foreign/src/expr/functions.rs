@@ -117,6 +117,9 @@ const FUNCTIONS: [(&str, Style, usize, usize, Function); 40] = {
 /// What it costs to get a pattern ready, in steps; and the most memory that it may take.
 const PATTERN: u64 = 20_000;
 const PATTERN_MEMORY: usize = 1 << 20;
+/// The most memory of a pattern that takes one step for each byte of a text. A larger one takes as many more as it may be
+/// larger.
+const SMALL_PATTERN: usize = 64 << 10;
 
 impl Function {
     pub(crate) fn find(name: &str, method: bool, args: usize) -> Option<Function> {
@@ -190,6 +193,7 @@ impl Evaluator<'_, '_> {
             F::Contains | F::StartsWith | F::EndsWith | F::Matches => self.text(function, &a, &b)?,
             _ => match &b {
                 Value::String(zone) => {
+                    self.budget.look(zone.len())?;
                     let zone = std::str::from_utf8(zone).ok().and_then(time::read_offset);
                     let zone = zone.ok_or_else(|| Error::new("time zones are UTC, or like +02:00"))?;
                     calendar(function, &a, Some(zone))?
@@ -209,10 +213,8 @@ impl Evaluator<'_, '_> {
             Function::EndsWith => text.ends_with(part),
             Function::Matches => self.matches(text, part)?,
             _ => {
-                // At worst, each byte of one with each of the other.
-                self.budget
-                    .look(text.len().saturating_mul(part.len().min(256)) / 16)?;
-                part.is_empty() || text.windows(part.len()).any(|window| window == &**part)
+                self.budget.look(part.len())?;
+                memchr::memmem::find(text, part).is_some()
             }
         };
         Ok(Value::Bool(found))
@@ -222,11 +224,22 @@ impl Evaluator<'_, '_> {
         self.budget.steps(PATTERN)?;
         self.budget.look(pattern.len().saturating_mul(64))?;
         let pattern = std::str::from_utf8(pattern).map_err(|_| Error::new("a pattern is no UTF-8"))?;
-        let mut builder = RegexBuilder::new(pattern);
-        builder.size_limit(PATTERN_MEMORY).dfa_size_limit(PATTERN_MEMORY);
-        let pattern = builder.build();
+        let build = |memory: usize| {
+            RegexBuilder::new(pattern)
+                .size_limit(memory)
+                .dfa_size_limit(PATTERN_MEMORY)
+                .build()
+        };
+        // At worst, each byte of the text is looked at with all of the pattern.
+        let (pattern, steps) = match build(SMALL_PATTERN) {
+            Err(regex::Error::CompiledTooBig(_)) => {
+                self.budget.steps(PATTERN)?;
+                (build(PATTERN_MEMORY), PATTERN_MEMORY / SMALL_PATTERN)
+            }
+            small => (small, 1),
+        };
         let pattern = pattern.map_err(|error| Error::new(format!("a pattern can't be used: {error}")))?;
-        self.budget.look(text.len().saturating_mul(16))?;
+        self.budget.steps(text.len() as u64 * steps as u64)?;
         Ok(pattern.is_match(text))
     }
 
@@ -256,6 +269,9 @@ impl Evaluator<'_, '_> {
             (F::Type, a) => Value::Type(a.type_name()),
             (F::String, a) => self.string_of(a)?.ok_or_else(|| none(a))?,
             (F::Int | F::Uint | F::Double | F::Bytes | F::Bool | F::Timestamp | F::Duration, a) => {
+                if let Value::String(text) = a {
+                    self.budget.look(text.len())?;
+                }
                 convert(function, a).ok_or_else(|| none(a))??
             }
             _ => calendar(function, &a, None)?,

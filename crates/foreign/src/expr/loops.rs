@@ -1,5 +1,7 @@
 //! Loops: what macros over lists and maps become.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::rc::Rc;
 
 use super::Error;
@@ -41,14 +43,7 @@ impl Evaluator<'_, '_> {
         let init = self.eval(&of.init)?;
         self.locals.push(init);
         for at in 0..len {
-            let element = match &range {
-                Value::List(list) => list.get(at),
-                Value::Map(map) => map.get(at).map(|(key, _)| key),
-                _ => None,
-            };
-            self.budget.steps(1)?;
-            self.locals.truncate(first + 1);
-            self.locals.push(element.cloned().unwrap_or(Value::Null));
+            self.next(first, &range, at)?;
             if !self.truth(&of.condition)? {
                 break;
             }
@@ -56,7 +51,9 @@ impl Evaluator<'_, '_> {
                 Ok(value) => self.set(first, value),
                 Err(Error::Exhausted) => return Err(Error::Exhausted),
                 // Carried on by what `all` and `exists` do: a later element may settle the matter.
-                Err(Error::Value(error)) => return self.run_with_error(of, first, &range, at + 1, error),
+                Err(Error::Value(error)) => {
+                    return self.run_with_error(of, first, (&range, at + 1..len), error);
+                }
             }
         }
         self.locals.truncate(first + 1);
@@ -69,24 +66,16 @@ impl Evaluator<'_, '_> {
         &mut self,
         of: &Loop,
         first: usize,
-        range: &Value,
-        from: usize,
-        error: std::borrow::Cow<'static, str>,
+        (range, rest): (&Value, Range<usize>),
+        error: Cow<'static, str>,
     ) -> Result<Value, Error> {
         let (settles, part) = match &of.step {
             Node::And(parts) => (false, &parts[1]),
             Node::Or(parts) => (true, &parts[1]),
             _ => return Err(Error::Value(error)),
         };
-        let rest: Vec<Value> = match range {
-            Value::List(list) => list.iter().skip(from).cloned().collect(),
-            Value::Map(map) => map.iter().skip(from).map(|(key, _)| key.clone()).collect(),
-            _ => Vec::new(),
-        };
-        for element in rest {
-            self.budget.steps(1)?;
-            self.locals.truncate(first + 1);
-            self.locals.push(element);
+        for at in rest {
+            self.next(first, range, at)?;
             match self.truth(part) {
                 Ok(truth) if truth == settles => return Ok(Value::Bool(settles)),
                 Err(Error::Exhausted) => return Err(Error::Exhausted),
@@ -94,6 +83,19 @@ impl Evaluator<'_, '_> {
             }
         }
         Err(Error::Value(error))
+    }
+
+    /// The loop's variable becomes this element of the range.
+    fn next(&mut self, first: usize, range: &Value, at: usize) -> Result<(), Error> {
+        let element = match range {
+            Value::List(list) => list.get(at),
+            Value::Map(map) => map.get(at).map(|(key, _)| key),
+            _ => None,
+        };
+        self.budget.steps(1)?;
+        self.locals.truncate(first + 1);
+        self.locals.push(element.cloned().unwrap_or(Value::Null));
+        Ok(())
     }
 
     /// Adds an element to the list in a variable, which is left without it: the loop puts the list back.

@@ -431,6 +431,10 @@ fn evaluations_are_bounded_in_time_and_memory() {
     // Twice as long with each step.
     let doubled = |what: &str, steps: usize| format!("['{}']{}", "x".repeat(100), what.repeat(steps));
     vm.holds(&(doubled(".map(x, x + x)", 10) + "[0].size() == 102400"));
+    let long = doubled(".map(x, x + x)", 10);
+    vm.holds(&format!(
+        "!{long}.exists(t, t.contains(t + 'x') || t.matches('a[ab]{{10}}c'))"
+    ));
     for text in [
         doubled(".map(x, x + x)", 60) + "[0].size() > 0",
         doubled(".map(x, [x, x])", 60),
@@ -440,6 +444,10 @@ fn evaluations_are_bounded_in_time_and_memory() {
         format!("[[1]]{}.size() > 0", ".map(x, x + x)".repeat(60)),
         format!("{list}.map(a, {list}.map(b, {list}.map(c, {list})))"),
         "[1].all(x, true || true) && ".to_owned() + &loops(8),
+        // What looks at all of a long text.
+        format!("{long}.all(t, t.matches('a[ab]{{4000}}c'))"),
+        format!("{long}.all(t, {list}.all(a, {list}.all(b, bool(t) || true)))"),
+        format!("{long}.all(t, {list}.all(a, {list}.all(b, timestamp(0).getHours(t) == 0 || true)))"),
     ] {
         vm.fails(&text);
         assert_eq!(vm.logged()[0].0, LogLevel::Warn, "{text}");

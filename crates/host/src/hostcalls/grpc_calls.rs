@@ -4,9 +4,9 @@ use bytes::Bytes;
 use enginebay_abi::{GrpcService, Status};
 use enginebay_engine::HostError;
 
-use super::http_calls::{header_map, milliseconds, text};
+use super::http_calls::{NewCallout, header_map, milliseconds, text};
 use super::{Cx, Outcome, Stop, array, status};
-use crate::callouts::CalloutKind;
+use crate::callouts::{CalloutKind, Entry, Pending};
 use crate::{CalloutError, CalloutId, Callouts, GrpcTarget, HeaderMap, StreamState};
 
 /// What Envoy says where the specification says "for unknown `upstream`".
@@ -38,12 +38,14 @@ pub(super) fn grpc_call<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Res
         let message = Bytes::copy_from_slice(memory.read(message, message_size)?);
         let mut target = target(upstream, service, method, header_map(limits, metadata)?)?;
         target.timeout = milliseconds(timeout).or(target.timeout);
-        cx.start_callout(
-            CalloutKind::GrpcCall,
+        let size = target.size() + message.len();
+        let new = NewCallout {
+            kind: CalloutKind::GrpcCall,
+            size,
             return_id,
-            UNKNOWN_UPSTREAM,
-            |callouts, id| callouts.grpc_call(id, target, message),
-        )
+            unknown_upstream: UNKNOWN_UPSTREAM,
+        };
+        cx.start_callout(new, |callouts, id| callouts.grpc_call(id, target, message))
     })
 }
 
@@ -68,12 +70,13 @@ pub(super) fn grpc_stream<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> R
         let method = memory.read(method, method_size)?;
         let metadata = memory.read(metadata, metadata_size)?;
         let target = target(upstream, service, method, header_map(limits, metadata)?)?;
-        cx.start_callout(
-            CalloutKind::GrpcStream,
+        let new = NewCallout {
+            kind: CalloutKind::GrpcStream,
+            size: target.size(),
             return_id,
-            UNKNOWN_UPSTREAM,
-            |callouts, id| callouts.grpc_stream(id, target),
-        )
+            unknown_upstream: UNKNOWN_UPSTREAM,
+        };
+        cx.start_callout(new, |callouts, id| callouts.grpc_stream(id, target))
     })
 }
 
@@ -84,7 +87,7 @@ fn target(
     mut initial_metadata: HeaderMap,
 ) -> Result<GrpcTarget, Stop> {
     let upstream = GrpcService::parse(upstream);
-    for (name, value) in &upstream.initial_metadata {
+    for (name, value) in upstream.initial_metadata() {
         initial_metadata.add(name, value).map_err(Status::from)?;
     }
     Ok(GrpcTarget {
@@ -109,18 +112,17 @@ pub(super) fn grpc_send<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Res
         let closed = {
             let mut pending = cx.state.pending.borrow_mut();
             let entry = own(cx, &mut pending, id)?;
-            let closed = entry.closed_here || entry.closed_there;
-            entry.closed_here |= end_of_stream;
-            closed
+            entry.closed_here || entry.closed_there
         };
         // As on Envoy, a message for nobody is none.
         if closed {
             return Ok(());
         }
-        match callouts(cx)?.grpc_send(id, message, end_of_stream) {
-            Ok(()) => Ok(()),
-            Err(CalloutError::UnknownUpstream | CalloutError::Failed) => Err(Status::InternalFailure.into()),
-        }
+        let sent = callouts(cx)?.grpc_send(id, message, end_of_stream);
+        sent.map_err(|_: CalloutError| Status::InternalFailure)?;
+        // Not before: the end of a message that was lost is still to come.
+        own(cx, &mut cx.state.pending.borrow_mut(), id)?.closed_here |= end_of_stream;
+        Ok(())
     })
 }
 
@@ -173,9 +175,9 @@ fn grpc_id(id: u64) -> Result<CalloutId, Stop> {
 /// A callout that is the current context's own.
 fn own<'a, S: StreamState>(
     cx: &Cx<'_, S>,
-    pending: &'a mut crate::callouts::Pending,
+    pending: &'a mut Pending,
     id: CalloutId,
-) -> Result<&'a mut crate::callouts::Entry, Stop> {
+) -> Result<&'a mut Entry, Stop> {
     let context = cx.state.context();
     pending
         .get_mut(id)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use enginebay_abi::{LogLevel, Status, pairs};
+use enginebay_abi::{Status, pairs};
 use enginebay_engine::HostError;
 
 use super::{Cx, Outcome, Stop, array, status};
@@ -42,51 +42,47 @@ pub(super) fn http_call<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64]) -> Res
         if required.iter().any(|name| call.headers.get(name).is_none()) {
             return Err(Status::BadArgument.into());
         }
-        let unknown = Status::BadArgument;
-        cx.start_callout(CalloutKind::HttpCall, return_id, unknown, |callouts, id| {
-            callouts.http_call(id, call)
-        })
+        let new = NewCallout {
+            kind: CalloutKind::HttpCall,
+            size: call.size(),
+            return_id,
+            unknown_upstream: Status::BadArgument,
+        };
+        cx.start_callout(new, |callouts, id| callouts.http_call(id, call))
     })
+}
+
+/// A callout that is to be started.
+pub(super) struct NewCallout {
+    pub(super) kind: CalloutKind,
+    /// Bytes of it.
+    pub(super) size: usize,
+    /// Where the guest wants its number.
+    pub(super) return_id: u64,
+    /// What the guest gets where there is no such upstream.
+    pub(super) unknown_upstream: Status,
 }
 
 impl<S: StreamState> Cx<'_, S> {
     /// Gives a callout of the current context its number, has it started, and tells the guest the number.
     pub(super) fn start_callout(
         &mut self,
-        kind: CalloutKind,
-        return_id: u64,
-        unknown_upstream: Status,
+        new: NewCallout,
         start: impl FnOnce(&dyn Callouts, CalloutId) -> Result<(), CalloutError>,
     ) -> Outcome {
         let state = self.state;
-        let callouts = state.callouts.as_deref().ok_or(unknown_upstream)?;
-        let context = state.context();
-        let limit = state.limits.callouts;
-        // Outside of contexts, while the module starts, nobody could hear of the response.
-        let under_way = state
-            .contexts
-            .borrow()
-            .get(context)
-            .map(|context| context.callouts);
-        if under_way.ok_or(Status::InternalFailure)? >= limit {
-            state.log(
-                LogLevel::Warn,
-                &format!("a callout was not sent: the context has {limit} of them under way"),
-            );
-            return Err(Status::InternalFailure.into());
-        }
-        let id = state.pending.borrow_mut().insert(kind, context);
+        let callouts = state.callouts.as_deref().ok_or(new.unknown_upstream)?;
+        let id = state
+            .note_callout(new.kind, new.size)
+            .ok_or(Status::InternalFailure)?;
         if let Err(error) = start(callouts, id) {
-            state.pending.borrow_mut().remove(id);
+            state.forget_callout(id);
             return Err(match error {
-                CalloutError::UnknownUpstream => unknown_upstream.into(),
+                CalloutError::UnknownUpstream => new.unknown_upstream.into(),
                 CalloutError::Failed => Status::InternalFailure.into(),
             });
         }
-        if let Some(context) = state.contexts.borrow_mut().get_mut(context) {
-            context.callouts += 1;
-        }
-        Ok(self.memory().write_u32(return_id, id.get())?)
+        Ok(self.memory().write_u32(new.return_id, id.get())?)
     }
 }
 

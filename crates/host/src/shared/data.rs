@@ -1,7 +1,6 @@
 //! Shared data: keys with values, and a number for each that tells whether it was changed.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex};
 
 use super::{SharedLimits, lock};
@@ -56,12 +55,11 @@ impl Data {
             bytes,
             last_cas,
         } = &mut *store;
-        let full = entries.len() >= self.max_entries;
         // 0 means "whatever it is", so no value has it.
         let next_cas = last_cas.checked_add(1).unwrap_or(1);
-        match entries.entry(key.into()) {
-            Entry::Occupied(mut entry) => {
-                let (old, old_cas) = entry.get();
+        match entries.get_mut(key) {
+            Some(entry) => {
+                let (old, old_cas) = &*entry;
                 if cas != 0 && cas != *old_cas {
                     return Err(SetError::CasMismatch);
                 }
@@ -70,15 +68,15 @@ impl Data {
                     return Err(SetError::Full);
                 }
                 *bytes = sum;
-                entry.insert((value, next_cas));
+                *entry = (value, next_cas);
             }
-            Entry::Vacant(entry) => {
+            None => {
                 let sum = bytes.saturating_add(key.len()).saturating_add(value.len());
-                if full || sum > self.max_bytes {
+                if entries.len() >= self.max_entries || sum > self.max_bytes {
                     return Err(SetError::Full);
                 }
                 *bytes = sum;
-                entry.insert((value, next_cas));
+                entries.insert(key.into(), (value, next_cas));
             }
         }
         *last_cas = next_cas;

@@ -3,7 +3,6 @@
 use enginebay_abi::{Action, Callback, PeerType};
 
 use super::{ContextId, Vm};
-use crate::contexts::Context;
 use crate::{Failure, StreamState};
 
 impl<S: StreamState> Vm<S> {
@@ -57,9 +56,7 @@ impl<S: StreamState> Vm<S> {
     /// # Errors
     /// When the VM failed, or fails now. The context is gone in any case, then or when the VM fails later.
     pub fn finish_connection(&self, id: ContextId) -> Result<(), Failure> {
-        // A guest that is told twice of the end of a context, or of one it does not know, traps.
-        let alive = |context: &Context<S>| !context.pending_done;
-        if !self.state.contexts.borrow().get(id.0).is_some_and(alive) {
+        if self.is_over(id) {
             return self.check();
         }
         let result = self.done_and_log(id);

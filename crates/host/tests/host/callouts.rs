@@ -273,6 +273,70 @@ fn a_context_has_a_bounded_number_under_way() {
 }
 
 #[test]
+fn what_is_under_way_of_a_context_has_a_bounded_size() {
+    on_each(|bay| {
+        let mut guest = Guest::new();
+        let http = http_call(&mut guest, "up", &REQUIRED, 0);
+        let grpc = grpc_call(&mut guest, "up", 0);
+        // `up`, 27 bytes of headers, `body`, `t` and `1`; `up`, the names, `m` and `1`, `message`, of which a stream
+        // has no metadata and no message here.
+        let (of_http, of_grpc) = (2 + 27 + 4 + 2, 2 + 11 + 6 + 2 + 7);
+        let mut limits = bay.platform.limits.get();
+        assert_eq!(limits.callout_bytes, 256 << 20);
+        limits.callout_bytes = of_http + 2 * of_grpc;
+        bay.platform.limits.set(limits);
+        let stream = grpc_stream(&mut guest, "up");
+        let steps = [http.clone(), grpc.clone(), http.clone(), grpc.clone(), stream];
+        let guest = guest
+            .on_request(&steps)
+            .on("proxy_on_http_call_response", grpc.clone() + &grpc + &http);
+        let (vm, root, _) = requested(bay, &guest);
+        assert_eq!(bay.platform.reports(), ["0", "0", "10", "0", "10"]);
+        let warning = |sum, most| {
+            format!(
+                "a callout was not sent: the context would have {sum} bytes of them under way; at most {most} are \
+                 allowed"
+            )
+        };
+        let most = limits.callout_bytes;
+        assert_eq!(
+            bay.logged(LogLevel::Warn),
+            [
+                warning(2 * of_http + of_grpc, most),
+                warning(most + of_grpc - 9, most)
+            ]
+        );
+        bay.platform.clear();
+        // What is over makes room, and others have their own.
+        vm.on_http_call_response(first_id(bay), None).unwrap();
+        assert_eq!(bay.platform.reports(), ["0", "10", "10"]);
+        bay.platform.clear();
+        let other = vm.create_stream(root, Stream::plain()).unwrap();
+        vm.on_request_headers(other, 1, true).unwrap();
+        assert_eq!(bay.platform.reports(), ["0", "0", "10", "0", "10"]);
+        assert_eq!(vm.callout_count(), 6);
+    });
+}
+
+#[test]
+fn metadata_of_a_grpc_service_is_bounded() {
+    on_each(|bay| {
+        let mut limits = bay.platform.limits.get();
+        limits.headers.entries = 3;
+        bay.platform.limits.set(limits);
+        let mut guest = Guest::new();
+        // One is given with the call, and one is in the message.
+        let more = |n| [GRPC_SERVICE, &b"\x2a\x03\x0a\x01k".repeat(n)].concat();
+        let steps = [
+            grpc_call(&mut guest, more(1), 0),
+            grpc_call(&mut guest, more(2), 0),
+        ];
+        requested(bay, &guest.on_request(&steps));
+        assert_eq!(bay.platform.reports(), ["0", "2"]);
+    });
+}
+
+#[test]
 fn callouts_go_with_their_context() {
     on_each(|bay| {
         let mut guest = Guest::new();
@@ -438,7 +502,8 @@ fn a_grpc_stream_goes_both_ways_until_both_sides_end_it() {
             grpc_stream(&mut guest, "up"),
             number(),
             send(&mut guest, 6, "one", 0),
-            send(&mut guest, 6, "too much", 0),
+            // What was lost has not ended the stream either.
+            send(&mut guest, 6, "too much", 1),
         ];
         let initial = "(call $n (local.get $num_elements))".to_owned() + &read_map(&mut guest, 4, "i");
         let trailing = "(call $n (local.get $num_elements))".to_owned() + &read_map(&mut guest, 5, "t");
@@ -513,6 +578,14 @@ fn a_stream_that_the_server_ended_is_still_the_plugins_to_close() {
         assert_eq!(bay.platform.reports(), ["0", "0", "1", "0", "1"]);
         assert_eq!(vm.callout_count(), 0);
         assert_eq!(sent(bay), ["stream 6", "stream 10", "cancel 10"]);
+
+        // With the context it goes as quietly.
+        vm.on_request_headers(stream, 1, true).unwrap();
+        bay.platform.sent.borrow_mut().drain(..3);
+        vm.on_grpc_close(first_id(bay), 0, b"").unwrap();
+        vm.finish(stream).unwrap();
+        assert_eq!(vm.callout_count(), 0);
+        assert_eq!(sent(bay), ["stream 14", "stream 18", "cancel 18"]);
     });
 }
 

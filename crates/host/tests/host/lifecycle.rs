@@ -223,6 +223,32 @@ fn a_context_that_waits_for_proxy_done() {
 }
 
 #[test]
+fn ends_that_bring_each_other_are_as_many_as_one_likes() {
+    on_each(|bay| {
+        const MANY: u32 = 20_000;
+        let end =
+            |of: &str| format!("(drop (call $proxy_set_effective_context {of})) (drop (call $proxy_done))");
+        let before = "(i32.sub (local.get $context_id) (i32.const 1))";
+        let guest = Guest::new()
+            .returning("proxy_on_done", "", "(i32.const 0)")
+            .on("proxy_on_delete", end(before))
+            .on(
+                "proxy_on_request_headers",
+                end(&format!("(i32.const {})", MANY + 1)),
+            );
+        let (vm, root) = bay.started(&guest);
+        for _ in 0..MANY {
+            let stream = vm.create_stream(root, Stream::default()).unwrap();
+            vm.finish(stream).unwrap();
+        }
+        assert_eq!(vm.context_count(), MANY as usize + 1);
+        let last = vm.create_stream(root, Stream::default()).unwrap();
+        vm.on_request_headers(last, 0, true).unwrap();
+        assert_eq!(vm.context_count(), 2);
+    });
+}
+
+#[test]
 fn callbacks_that_are_not_there() {
     on_each(|bay| {
         let (vm, root) = bay.started(&Guest::new());

@@ -4,7 +4,7 @@ use enginebay::abi::{Callback as C, HostFunction as F, Status};
 
 use super::contexts::{ROOT, STREAM, failing_allocators};
 use super::{pairs, with_bad_pointers};
-use crate::case::{Allocator, Arg, Case, Effect, NUMBER, OTHER, Step, data, num, out};
+use crate::case::{Allocator, Arg, Case, Effect, NUMBER, Step, data, num, out};
 use crate::upstreams::TOO_MUCH;
 
 /// The numbers that the first callouts get: as on Envoy, they have the kind in their two lowest bits.
@@ -32,32 +32,24 @@ fn http(case: Case, upstream: &str, headers: Vec<u8>, returns: Status) -> Case {
     case.call(F::ProxyHttpCall, args, returns)
 }
 
-fn grpc(case: Case, upstream: &str, service: &[u8], metadata: Vec<u8>, returns: Status) -> Case {
-    let function = case
-        .calls()
-        .next()
-        .map_or(F::ProxyGrpcCall, |(function, _)| function);
-    let opening = function == F::ProxyGrpcStream || case.name.starts_with("proxy_grpc_stream");
-    let to = [data(upstream), data(service), data("Method"), data(metadata)];
-    match opening {
-        true => case.call(F::ProxyGrpcStream, to.into_iter().chain([num(NUMBER)]), returns),
-        false => {
-            let rest = [data("message"), num(250), num(NUMBER)];
-            case.call(F::ProxyGrpcCall, to.into_iter().chain(rest), returns)
-        }
-    }
+/// Starts a call, or opens a stream. `to` is upstream, service, method and metadata; the timeout is of calls alone.
+fn grpc(function: F, case: Case, to: [Arg; 4], timeout: u32, returns: Status) -> Case {
+    let rest = match function {
+        F::ProxyGrpcStream => vec![num(NUMBER)],
+        _ => vec![data("message"), num(timeout), num(NUMBER)],
+    };
+    case.call(function, to.into_iter().chain(rest), returns)
+}
+
+/// The case with a call, or with a stream that is open.
+fn under_way(function: F, case: Case) -> Case {
+    let to = [data("cluster"), data("Service"), data("Method"), data("")];
+    grpc(function, case, to, 0, Status::Ok)
 }
 
 /// A case with a stream that is open.
 fn opened(function: F, name: &str) -> Case {
-    let to = [
-        data("cluster"),
-        data("Service"),
-        data("Method"),
-        data(""),
-        num(NUMBER),
-    ];
-    Case::of(function, name).call(F::ProxyGrpcStream, to, Status::Ok)
+    under_way(F::ProxyGrpcStream, Case::of(function, name))
 }
 
 fn send(case: Case, id: u32, message: &str, end: u32, returns: Status) -> Case {
@@ -147,16 +139,17 @@ fn calling() -> Vec<Case> {
 fn grpc_calling(function: F) -> Vec<Case> {
     let case = |name: &str| Case::of(function, name);
     let metadata = || pairs(&[("m", "1")]);
+    let grpc = |case: Case, upstream: &str, service: &[u8], metadata: Vec<u8>, returns: Status| {
+        let to = [data(upstream), data(service), data("Method"), data(metadata)];
+        grpc(function, case, to, 250, returns)
+    };
     let (number, sent) = match function {
         F::ProxyGrpcCall => (
             CALL,
             vec!["grpc call cluster Service/Method [m=1] message Some(250ms)"],
         ),
-        // The plugin doesn't close it: that is done when its context goes.
-        _ => (
-            OPENED,
-            vec!["grpc stream cluster Service/Method [m=1]", "cancel 6"],
-        ),
+        // The plugin doesn't close it: the server has, so nothing is to be cancelled when its context goes.
+        _ => (OPENED, vec!["grpc stream cluster Service/Method [m=1]"]),
     };
     let mut cases = with_bad_pointers(
         grpc(case("ok"), "cluster", b"Service", metadata(), Status::Ok)
@@ -219,11 +212,8 @@ fn streaming() -> Vec<Case> {
     let function = F::ProxyGrpcSend;
     let opening = "grpc stream cluster Service/Method []";
     let mut cases = with_bad_pointers(
-        send(opened(function, "ok"), OPENED, "hello", 0, Status::Ok).then(Effect::Called(vec![
-            opening,
-            "send 6 hello false",
-            "cancel 6",
-        ])),
+        send(opened(function, "ok"), OPENED, "hello", 0, Status::Ok)
+            .then(Effect::Called(vec![opening, "send 6 hello false"])),
     );
     cases.extend([
         send(opened(function, "ok/the_last_one"), OPENED, "bye", 1, Status::Ok)
@@ -290,12 +280,7 @@ fn streaming() -> Vec<Case> {
             F::ProxyGrpcCancel => "cancel 6",
             _ => "close 6",
         };
-        let called = |name: &str| {
-            let case = Case::of(function, name);
-            let to = [data("cluster"), data("Service"), data("Method"), data("")];
-            let rest = [data("message"), num(0), num(NUMBER)];
-            case.call(F::ProxyGrpcCall, to.into_iter().chain(rest), Status::Ok)
-        };
+        let called = |name: &str| under_way(F::ProxyGrpcCall, Case::of(function, name));
         let unary = "grpc call cluster Service/Method [] message None";
         cases.extend([
             end(opened(function, "ok"), OPENED, Status::Ok).then(Effect::Called(vec![opening, said])),
@@ -337,7 +322,6 @@ fn hearing() -> Vec<Case> {
         let args: Vec<Arg> = [num(NUMBER)].into_iter().chain(out()).collect();
         case.call(F::ProxyGetStatus, args, returns)
     };
-    let to = || [data("cluster"), data("Service"), data("Method"), data("")];
     let asking = |name: &str| {
         let case = Case::new(name).during(C::ProxyOnRequestHeaders);
         http(case, "cluster", pairs(&REQUEST), Status::Ok).during(C::ProxyOnHttpCallResponse)
@@ -366,21 +350,12 @@ fn hearing() -> Vec<Case> {
                 Status::BadArgument,
             ),
     ];
-    let calling = |name: &str| {
-        let rest = [data("message"), num(0), num(NUMBER)];
-        Case::new(name).during(C::ProxyOnRequestHeaders).call(
-            F::ProxyGrpcCall,
-            to().into_iter().chain(rest),
-            Status::Ok,
-        )
+    let starting = |function: F, name: &str| {
+        let case = Case::new(name).during(C::ProxyOnRequestHeaders);
+        under_way(function, case)
     };
-    let streaming = |name: &str| {
-        Case::new(name).during(C::ProxyOnRequestHeaders).call(
-            F::ProxyGrpcStream,
-            to().into_iter().chain([num(NUMBER)]),
-            Status::Ok,
-        )
-    };
+    let calling = |name: &str| starting(F::ProxyGrpcCall, name);
+    let streaming = |name: &str| starting(F::ProxyGrpcStream, name);
     let first =
         calling("proxy_on_grpc_receive_initial_metadata/called").during(C::ProxyOnGrpcReceiveInitialMetadata);
     let message = calling("proxy_on_grpc_receive/called").during(C::ProxyOnGrpcReceive);
@@ -399,12 +374,9 @@ fn hearing() -> Vec<Case> {
             .number(14)
             .out("down"),
     ]);
-    // A number for the message too.
     let of = |name: &str| {
-        let rest = [data("message"), num(0), num(OTHER)];
-        Case::of(F::ProxyGetStatus, name)
+        under_way(F::ProxyGrpcCall, Case::of(F::ProxyGetStatus, name))
             .given(|given| given.unanswered = true)
-            .call(F::ProxyGrpcCall, to().into_iter().chain(rest), Status::Ok)
             .during(C::ProxyOnGrpcClose)
     };
     let good = status(of("ok/of_a_call"), Status::Ok);

@@ -63,6 +63,13 @@ pub(crate) fn bad_pointers(good: &Case) -> Vec<Case> {
             let mut case = good.clone();
             case.name = format!("{function}/{}/{name}{suffix}", fault.0);
             case.effects = vec![Effect::Untouched];
+            match function {
+                HostFunction::ProxyLog => case.effects.push(Effect::Silent),
+                HostFunction::ProxyHttpCall | HostFunction::ProxyGrpcCall | HostFunction::ProxyGrpcStream => {
+                    case.effects.push(Effect::Called(Vec::new()));
+                }
+                _ => {}
+            }
             if let Some((_, steps)) = case.script.last_mut() {
                 steps.truncate(at + 1);
                 if let Some(Step::Call {
