@@ -127,9 +127,9 @@ impl Inner {
     fn run_due(&self) -> Option<Instant> {
         for filter in self.all() {
             filter.run_due();
-        }
-        for task in self.spawner.take() {
-            spawn_local(task);
+            for task in filter.callouts.take_fresh() {
+                spawn_local(task);
+            }
         }
         self.all().filter_map(|filter| filter.timer.due.get()).min()
     }

@@ -11,7 +11,7 @@ use enginebay::{Failure, FailurePolicy, HeaderMap, Platform, Plugin, Running};
 use tokio::sync::Notify;
 
 use crate::background::{ChainPlatform, Timer};
-use crate::callouts::{PluginCallouts, Spawner};
+use crate::callouts::PluginCallouts;
 use crate::handle::{Handle, Wake};
 use crate::state::Dir;
 use crate::{ChainOptions, LocalLayer, LocalService, Upstreams};
@@ -90,11 +90,10 @@ impl FilterChain {
         upstreams: Rc<dyn Upstreams>,
     ) -> Result<LocalChain, Failure> {
         let notify = Arc::new(Notify::new());
-        let spawner = Spawner::new(notify.clone());
         // The one place that decides which plugins share a VM: none do.
         let start = |plugin: &Plugin| {
             let timer = Rc::new(Timer::default());
-            let callouts = PluginCallouts::new(upstreams.clone(), self.options, spawner.clone());
+            let callouts = PluginCallouts::new(upstreams.clone(), self.options, notify.clone());
             let platform = ChainPlatform {
                 inner: platform.clone(),
                 timer: timer.clone(),
@@ -109,6 +108,7 @@ impl FilterChain {
         let loggers = start_all(&self.loggers)?;
         let mut all = filters.iter().chain(&loggers);
         let asks_properties = all.clone().any(|filter| filter.asks_properties);
+        let uses_properties = asks_properties || filters.iter().any(|filter| filter.sets_properties);
         let counts_bodies = all.any(|filter| filter.asks_properties && filter.log);
         // What they read is not known before the end.
         let logged = !loggers.is_empty();
@@ -118,6 +118,7 @@ impl FilterChain {
             trailers_callbacks: [Dir::Request, Dir::Response]
                 .map(|dir| logged || filters.iter().any(|filter| filter.calls[dir as usize].trailers)),
             asks_properties,
+            uses_properties,
             counts_bodies,
             keeps_request: logged || filters.iter().any(|filter| filter.reads_later(Dir::Request)),
             keeps_response: logged || filters.iter().any(|filter| filter.reads_later(Dir::Response)),
@@ -126,7 +127,6 @@ impl FilterChain {
             options: self.options,
             platform,
             notify,
-            spawner,
             spare: RefCell::new(Vec::new()),
         });
         for (index, filter) in chain.all().enumerate() {
@@ -191,13 +191,13 @@ pub(crate) struct Inner {
     pub(crate) platform: Rc<dyn Platform>,
     /// Wakes the chain's background.
     pub(crate) notify: Arc<Notify>,
-    /// What the background is to run.
-    pub(crate) spawner: Spawner,
     /// By direction: whether any plugin looks at bodies, at trailers (access loggers do).
     pub(crate) body_callbacks: [bool; 2],
     pub(crate) trailers_callbacks: [bool; 2],
     /// Whether a plugin can ask for properties.
     pub(crate) asks_properties: bool,
+    /// Whether a plugin can ask for or set properties.
+    pub(crate) uses_properties: bool,
     /// Whether a plugin can ask at the end how much of a body there was.
     pub(crate) counts_bodies: bool,
     /// Whether a plugin may look at the head after it was sent on.
@@ -263,12 +263,13 @@ pub(crate) struct Calls {
 /// A plugin on this thread.
 pub(crate) struct Filter {
     pub(crate) running: Running<Handle>,
-    pub(crate) policy: FailurePolicy,
+    policy: FailurePolicy,
     pub(crate) calls: [Calls; 2],
     pub(crate) log: bool,
     asks_properties: bool,
+    sets_properties: bool,
     pub(crate) timer: Rc<Timer>,
-    callouts: PluginCallouts,
+    pub(crate) callouts: PluginCallouts,
     /// Streams that wait for this plugin, to be told when its VM fails.
     waiting: RefCell<HashMap<u32, Weak<dyn Wake>>>,
 }
@@ -292,13 +293,14 @@ impl Filter {
                 },
             ],
             log: has(Callback::ProxyOnLog),
-            // Foreign functions can look at properties too.
+            // Foreign functions can look at properties too, and set them.
             asks_properties: [
                 HostFunction::ProxyGetProperty,
                 HostFunction::ProxyCallForeignFunction,
             ]
             .iter()
             .any(|function| plugin.program().can_call(*function)),
+            sets_properties: plugin.program().can_call(HostFunction::ProxySetProperty),
             timer,
             callouts,
             waiting: RefCell::default(),
@@ -312,6 +314,15 @@ impl Filter {
         match dir {
             Dir::Request => self.log || later(request) || response.headers || later(response),
             Dir::Response => self.log || later(response),
+        }
+    }
+
+    /// What the plugin's policy says of a stream that meets its failure: whether it goes on without the plugin.
+    pub(crate) fn lets_go_on(&self, failed_before: bool) -> bool {
+        match self.policy {
+            FailurePolicy::FailClosed | FailurePolicy::FailReload(_) => false,
+            FailurePolicy::FailOpen => failed_before,
+            FailurePolicy::FailOpenAtOnce => true,
         }
     }
 

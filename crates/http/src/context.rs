@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::task::Context;
 
 use enginebay::abi::{FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus};
-use enginebay::{ContextId, Failure, FailurePolicy, Vm};
+use enginebay::{ContextId, Failure, Vm};
 use http::request;
 
 use crate::chain::{Filter, Inner, LocalChain};
@@ -29,22 +29,20 @@ pub(crate) struct StreamCx {
 impl StreamCx {
     pub(crate) fn new(chain: &LocalChain, parts: request::Parts) -> Self {
         let chain = chain.0.clone();
-        let facts = Facts {
-            connection: parts
+        let mut facts = Facts::new(parts.version);
+        let mut given = None;
+        if chain.uses_properties {
+            facts.connection = parts
                 .extensions
                 .get::<ConnectionInfo>()
                 .cloned()
-                .unwrap_or_default(),
-            version: parts.version,
-            started_realtime: chain.platform.realtime_ns(),
-            started_monotonic: chain.platform.monotonic_ns(),
-            received: [0; 2],
-            sent: 0,
-        };
-        let given = match chain.asks_properties {
-            true => parts.extensions.get::<StreamAttributes>().cloned(),
-            false => None,
-        };
+                .unwrap_or_default();
+        }
+        if chain.asks_properties {
+            facts.started_realtime = chain.platform.realtime_ns();
+            facts.started_monotonic = chain.platform.monotonic_ns();
+            given = parts.extensions.get::<StreamAttributes>().cloned();
+        }
         let request = RequestHead::new(parts, chain.options.tls);
         let stream = Stream::new(State::new(&chain, request, facts, given));
         StreamCx { chain, stream }
@@ -180,11 +178,7 @@ impl StreamCx {
     #[cold]
     pub(crate) fn failed(&self, dir: Dir, index: usize, failed_before: bool) -> Result<(), Stopped> {
         let filter = &self.chain.filters[index];
-        let goes_on = match filter.policy {
-            FailurePolicy::FailClosed | FailurePolicy::FailReload(_) => false,
-            FailurePolicy::FailOpen => failed_before,
-            FailurePolicy::FailOpenAtOnce => true,
-        };
+        let goes_on = filter.lets_go_on(failed_before);
         {
             let mut state = self.stream.state();
             // Also where it is the reason for the answer, which the others see.

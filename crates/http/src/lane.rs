@@ -577,7 +577,8 @@ struct Left {
     trailers: TrailersAt,
 }
 
-fn append(to: &mut Body, from: &mut Body) {
+/// Adds everything that is in `from`, which is empty then.
+pub(crate) fn append(to: &mut Body, from: &mut Body) {
     if to.is_empty() {
         std::mem::swap(to, from);
         return;

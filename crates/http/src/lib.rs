@@ -1,4 +1,4 @@
-//! Proxy-Wasm plugins as a [`tower`](https://docs.rs/tower) layer, over `http` and `http-body`.
+//! Proxy-Wasm plugins as a [`tower`](https://docs.rs/tower) layer, over `http` and `http-body`, and on TCP connections.
 //!
 //! A [`FilterChain`] is an ordered list of plugins. On a runtime with one thread [`FilterChain::start`] gives a
 //! [`LocalChain`], which wraps any service; on one with many threads [`Workers`] keep the VMs on threads of
@@ -7,6 +7,9 @@
 //!
 //! Plugins can also be access loggers of a chain ([`FilterChain::with_access_loggers`]): streams do not pass them, but
 //! they are told of each when it is over. [`LocalChain::tcp`] runs the same plugins on a TCP connection: any two byte streams.
+//!
+//! What plugins call out for goes through the embedder's [`Upstreams`], and what they ask of a stream that its messages do not
+//! tell, through its [`Attributes`]. Their ticks, queues and callouts run on the chain's thread.
 //!
 //! # What a plugin's failure does
 //! A callback that fails never harms another plugin's VM, and is never an error of the service: the client gets

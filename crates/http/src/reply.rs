@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 use enginebay::LocalResponse;
+use enginebay::abi::GrpcStatus;
 use http::{StatusCode, response};
 
 use crate::ResponseDetails;
@@ -138,16 +139,9 @@ fn grpc_reply<'a>(
     (parts, none)
 }
 
-/// The gRPC status for an HTTP status, as the gRPC documentation maps them.
+/// The gRPC status for an HTTP status.
 pub(crate) fn grpc_code(status: StatusCode) -> u32 {
-    match status.as_u16() {
-        400 => 13,
-        401 => 16,
-        403 => 7,
-        404 => 12,
-        429 | 502..=504 => 14,
-        _ => 2,
-    }
+    GrpcStatus::from_http(status.as_u16().into()).as_u32()
 }
 
 /// Everything but printable ASCII, and the percent sign, as `%XX`.

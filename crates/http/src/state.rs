@@ -147,6 +147,11 @@ impl State {
         (self.request.take_map(), response)
     }
 
+    /// The time on the monotonic clock. `None` once the chain is gone.
+    pub(crate) fn monotonic_ns(&self) -> Option<u64> {
+        Some(self.chain.upgrade()?.platform.monotonic_ns())
+    }
+
     pub(crate) fn request_map(&mut self) -> &mut HeaderMap {
         let chain = &self.chain;
         self.request.map(|| spare(chain))
@@ -326,10 +331,7 @@ impl StreamState for HttpHandle {
     }
 
     fn property(&mut self, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {
-        let Some(chain) = self.stream.state().chain.upgrade() else {
-            return false;
-        };
-        properties::get(&mut self.stream.state(), &*chain.platform, path, out)
+        properties::get(&mut self.stream.state(), path, out).is_some()
     }
 
     fn set_property(

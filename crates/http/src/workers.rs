@@ -159,7 +159,7 @@ fn run(
         return;
     }
     let streams = LocalSet::new();
-    let background = streams.spawn_local(chain.background());
+    streams.spawn_local(chain.background());
     streams.block_on(&runtime, async {
         while let Some(job) = queue.recv().await {
             job(&chain);
@@ -168,7 +168,6 @@ fn run(
     // Streams that are left hold the chain; nobody else does now.
     drop(chain);
     runtime.block_on(streams);
-    drop(background);
 }
 
 #[cfg(test)]

@@ -290,20 +290,24 @@ fn grpc(frame: Bytes, trailers: &[(&'static str, &str)]) -> Result<Response<Loca
     Ok(response.header("i", "1").body(boxed(body))?)
 }
 
-/// Makes a gRPC call when a request comes, holds the request, and logs what came.
-fn grpc_caller(milliseconds: u32) -> Wat {
-    let mut wat = Wat::default();
+fn grpc_call(wat: &mut Wat, milliseconds: u32) -> String {
     let parts = [
         wat.text("up"),
         wat.text("pkg.S"),
         wat.text("M"),
-        wat.text(&pairs(&[("m", "1")])),
+        wat.text(&pairs(&[("m", "1"), ("content-length", "999")])),
         wat.text("message"),
     ];
-    let call = format!(
+    format!(
         "(call $grpc_call {} (i32.const {milliseconds}) (i32.const 12))",
         parts.join(" ")
-    );
+    )
+}
+
+/// Makes a gRPC call when a request comes, holds the request, and logs what came.
+fn grpc_caller(milliseconds: u32) -> Wat {
+    let mut wat = Wat::default();
+    let call = grpc_call(&mut wat, milliseconds);
     wat.on(
         "request_headers",
         &format!("(call $log_number {call}) (i32.const 1)"),
@@ -379,6 +383,7 @@ fn a_grpc_call_is_answered_by_a_message_or_a_status() {
                     (&"trailers".parse()?, &"1".parse()?)
                 );
                 assert_eq!(headers["grpc-timeout"], "5000m");
+                assert_eq!(headers.len(), 4);
                 let body = request.into_body().collect().await.unwrap().to_bytes();
                 assert_eq!(body, framed("message"));
                 answer()
@@ -395,6 +400,41 @@ fn a_grpc_call_is_answered_by_a_message_or_a_status() {
             bench.log.lines()[1..],
             ["close", "14", "upstream request timeout"]
         );
+    });
+}
+
+#[test]
+fn calls_that_a_plugin_takes_back_at_once_are_gone_at_once() {
+    on_each(async |runtime| {
+        let mut wat = Wat::default();
+        let call = grpc_call(&mut wat, 0);
+        let wat = wat.on(
+            "request_headers",
+            &format!(
+                "(loop $again
+                   (drop {call})
+                   (drop (call $grpc_cancel (i32.load (i32.const 12))))
+                   (global.set $ticks (i32.add (global.get $ticks) (i32.const 1)))
+                   (br_if $again (i32.lt_u (global.get $ticks) (i32.const 100))))
+                 {call} drop (i32.const 0)"
+            ),
+        );
+        let never = Callouts::default().on("up", |_| std::future::pending());
+        let log = Log::default();
+        let plugin = wat.load(&common::engines(), runtime);
+        // Without a background, nothing is begun that could be broken off.
+        let chain = FilterChain::new([plugin])
+            .start_with(log.platform(), Rc::new(never.clone()))
+            .unwrap();
+        let response = chain
+            .service(Upstream::default())
+            .oneshot(get("/"))
+            .await
+            .unwrap();
+        assert_eq!((never.begun.get(), never.gone.get()), (101, 100));
+        assert_eq!(chain.callout_counts(), [1]);
+        drop(response);
+        assert_eq!((never.gone.get(), chain.callout_counts()), (101, vec![0]));
     });
 }
 

@@ -10,11 +10,12 @@ use enginebay::HeaderMap;
 use enginebay::abi::GrpcStatus;
 use enginebay::host::{CalloutError, GrpcTarget};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, TE};
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http::uri::Scheme;
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
+use tokio::time::{Instant, timeout_at};
 
-use super::http_call::{from_http, insert, text, to_http, within};
+use super::http_call::{self, from_http, text};
 use super::messages::{self, Decoder};
 use super::outgoing::Messages;
 use super::upstreams::{LocalBoxBody, UpstreamFuture, Upstreams};
@@ -62,23 +63,19 @@ pub(super) fn call(
     limit: usize,
 ) -> Result<impl Future<Output = Result<Bytes, Status>> + use<>, CalloutError> {
     let body = Body::from(messages::frame(message).ok_or(CalloutError::Failed)?);
-    let timeout = target.timeout;
     let mut events = start(upstreams, target, body, limit)?;
     Ok(async move {
-        let answer = async {
-            let mut answer = None;
-            loop {
-                match events.next().await {
-                    Event::InitialMetadata(_) | Event::TrailingMetadata(_) => {}
-                    Event::Message(message) => answer = Some(message),
-                    Event::Close(status) if status.code == 0 => {
-                        return answer.ok_or_else(|| Status::new(GrpcStatus::Internal, ""));
-                    }
-                    Event::Close(status) => return Err(status),
+        let mut answer = None;
+        loop {
+            match events.next().await {
+                Event::InitialMetadata(_) | Event::TrailingMetadata(_) => {}
+                Event::Message(message) => answer = Some(message),
+                Event::Close(status) if status.code == 0 => {
+                    return answer.ok_or_else(|| Status::new(GrpcStatus::Internal, ""));
                 }
+                Event::Close(status) => return Err(status),
             }
-        };
-        within(timeout, answer).await.unwrap_or_else(|| Err(timed_out()))
+        }
     })
 }
 
@@ -89,10 +86,7 @@ pub(super) fn stream(
     body: Messages,
     limit: usize,
 ) -> Result<Events, CalloutError> {
-    let timeout = target.timeout;
-    let mut events = start(upstreams, target, Body::new(body), limit)?;
-    events.deadline = timeout.and_then(|timeout| tokio::time::Instant::now().checked_add(timeout));
-    Ok(events)
+    start(upstreams, target, Body::new(body), limit)
 }
 
 /// What Envoy says when it took too long.
@@ -107,43 +101,39 @@ fn start(
     limit: usize,
 ) -> Result<Events, CalloutError> {
     let request = request(&target, body)?;
+    let deadline = target
+        .timeout
+        .and_then(|timeout| Instant::now().checked_add(timeout));
     let sending = upstreams
         .send(&target.upstream, request)
         .ok_or(CalloutError::UnknownUpstream)?;
     Ok(Events {
         stage: Stage::Sending(sending),
         next: VecDeque::new(),
-        deadline: None,
+        deadline,
         decoder: Decoder::new(limit),
     })
 }
 
 fn request(target: &GrpcTarget, body: Body) -> Result<Request<Body>, CalloutError> {
-    let failed = |_| CalloutError::Failed;
     // As Envoy: the name of the cluster, if nothing else was said.
     let authority = target.authority.as_deref().unwrap_or(&target.upstream);
-    let authority = Authority::try_from(authority).map_err(failed)?;
     let path = format!("/{}/{}", target.service, target.method);
-    let path = PathAndQuery::try_from(path).map_err(failed)?;
-    let uri = Uri::builder()
-        .scheme(Scheme::HTTP)
-        .authority(authority)
-        .path_and_query(path)
-        .build()
-        .map_err(|_| CalloutError::Failed)?;
-    let mut headers = to_http(&target.initial_metadata)?;
-    insert(&mut headers, CONTENT_TYPE, "application/grpc");
-    insert(&mut headers, TE, "trailers");
+    let mut request = http_call::request(
+        Method::POST,
+        Scheme::HTTP,
+        authority.as_bytes(),
+        path.as_bytes(),
+        &target.initial_metadata,
+        body,
+    )?;
+    *request.version_mut() = Version::HTTP_2;
+    let headers = request.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(TE, HeaderValue::from_static("trailers"));
     if let Some(timeout) = target.timeout.and_then(grpc_timeout) {
         headers.insert(&GRPC_TIMEOUT, timeout);
     }
-    let mut request = Request::builder()
-        .method(Method::POST)
-        .uri(uri)
-        .version(Version::HTTP_2)
-        .body(body)
-        .map_err(|_| CalloutError::Failed)?;
-    *request.headers_mut() = headers;
     Ok(request)
 }
 
@@ -163,7 +153,7 @@ pub(super) struct Events {
     stage: Stage,
     /// What is to be told before anything more is read.
     next: VecDeque<Event>,
-    deadline: Option<tokio::time::Instant>,
+    deadline: Option<Instant>,
     decoder: Decoder,
 }
 
@@ -188,7 +178,7 @@ impl Events {
                 return event;
             }
             let in_time = match self.deadline {
-                Some(deadline) => tokio::time::timeout_at(deadline, self.advance()).await.is_ok(),
+                Some(deadline) => timeout_at(deadline, self.advance()).await.is_ok(),
                 None => {
                     self.advance().await;
                     true
@@ -250,7 +240,10 @@ impl Events {
             self.stage = Stage::Receiving(response.into_body());
         } else {
             let message = text(response, MAX_TEXT).await;
-            self.close(Status::new(from_http_status(status), message));
+            self.close(Status::new(
+                GrpcStatus::from_http(status.as_u16().into()),
+                message,
+            ));
         }
     }
 
@@ -278,27 +271,13 @@ fn unavailable(error: &BoxError) -> Status {
     Status::new(GrpcStatus::Unavailable, error.to_string())
 }
 
-/// The gRPC status for an HTTP status, as the gRPC documentation maps them.
-fn from_http_status(status: StatusCode) -> GrpcStatus {
-    match status.as_u16() {
-        400 => GrpcStatus::Internal,
-        401 => GrpcStatus::Unauthenticated,
-        403 => GrpcStatus::PermissionDenied,
-        404 => GrpcStatus::Unimplemented,
-        429 | 502..=504 => GrpcStatus::Unavailable,
-        _ => GrpcStatus::Unknown,
-    }
-}
-
 /// `%XX` as bytes; what is no such thing stays.
 fn percent_decode(message: &[u8]) -> String {
     let mut out = Vec::with_capacity(message.len());
     let mut rest = message;
     while let Some((first, after)) = rest.split_first() {
-        let escaped = || {
-            let digits = std::str::from_utf8(after.get(..2)?).ok()?;
-            u8::from_str_radix(digits, 16).ok()
-        };
+        let digit = |at: usize| char::from(*after.get(at)?).to_digit(16);
+        let escaped = || u8::try_from(digit(0)? << 4 | digit(1)?).ok();
         match (*first == b'%').then(escaped).flatten() {
             Some(byte) => {
                 out.push(byte);
@@ -319,7 +298,10 @@ mod tests {
 
     #[test]
     fn messages_of_statuses_are_decoded() {
-        assert_eq!(percent_decode(b"50%25 %C3%A9 %zz %2"), "50% \u{e9} %zz %2");
+        assert_eq!(
+            percent_decode(b"50%25 %C3%A9 %zz %+1 %2"),
+            "50% \u{e9} %zz %+1 %2"
+        );
     }
 
     #[test]

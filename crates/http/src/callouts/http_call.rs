@@ -1,12 +1,11 @@
 //! HTTP calls.
 
 use std::future::Future;
-use std::time::Duration;
 
 use bytes::Bytes;
 use enginebay::host::{CalloutError, HttpCall, HttpCallResponse};
 use enginebay::{Body as Buffer, HeaderMap};
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
@@ -28,62 +27,72 @@ pub(super) fn send(
         trailers,
         timeout,
     } = call;
-    let request = request(&headers, body, &trailers)?;
-    let sending = upstreams
-        .send(&upstream, request)
-        .ok_or(CalloutError::UnknownUpstream)?;
-    Ok(async move {
-        match within(timeout, receive(sending, limit)).await {
-            Some(response) => response,
-            None => Some(timed_out()),
-        }
-    })
-}
-
-/// `None` if it took too long.
-pub(super) async fn within<F: Future>(timeout: Option<Duration>, work: F) -> Option<F::Output> {
-    match timeout {
-        Some(timeout) => tokio::time::timeout(timeout, work).await.ok(),
-        None => Some(work.await),
-    }
-}
-
-fn request(headers: &HeaderMap, body: Bytes, trailers: &HeaderMap) -> Result<Request<Body>, CalloutError> {
+    let trailers = to_http(&trailers)?;
+    let body = match trailers.is_empty() {
+        true if body.is_empty() => Body::empty(),
+        true => Body::from(body),
+        false => Body::new(outgoing::Whole::new(body, trailers)),
+    };
     let scheme = match headers.get(":scheme") {
         Some(b"https") => Scheme::HTTPS,
         _ => Scheme::HTTP,
     };
-    let authority = Authority::try_from(headers.get(":authority").unwrap_or_default());
-    let path = PathAndQuery::try_from(headers.get(":path").unwrap_or_default());
-    let method = Method::from_bytes(headers.get(":method").unwrap_or_default());
-    let (Ok(authority), Ok(path), Ok(method)) = (authority, path, method) else {
-        return Err(CalloutError::Failed);
-    };
+    let given = |name| headers.get(name).unwrap_or_default();
+    let method = Method::from_bytes(given(":method")).map_err(|_| CalloutError::Failed)?;
+    let request = request(
+        method,
+        scheme,
+        given(":authority"),
+        given(":path"),
+        &headers,
+        body,
+    )?;
+    let sending = upstreams
+        .send(&upstream, request)
+        .ok_or(CalloutError::UnknownUpstream)?;
+    Ok(async move {
+        let response = receive(sending, limit);
+        match timeout {
+            Some(timeout) => tokio::time::timeout(timeout, response)
+                .await
+                .unwrap_or_else(|_| Some(timed_out())),
+            None => response.await,
+        }
+    })
+}
+
+/// A request with a plugin's headers.
+pub(super) fn request(
+    method: Method,
+    scheme: Scheme,
+    authority: &[u8],
+    path: &[u8],
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Request<Body>, CalloutError> {
+    let failed = |_| CalloutError::Failed;
+    let authority = Authority::try_from(authority).map_err(failed)?;
+    let path = PathAndQuery::try_from(path).map_err(failed)?;
     let uri = Uri::builder()
         .scheme(scheme)
         .authority(authority)
         .path_and_query(path)
         .build()
         .map_err(|_| CalloutError::Failed)?;
-    let trailers = to_http(trailers)?;
-    let mut request = Request::builder().method(method).uri(uri);
-    if let Some(into) = request.headers_mut() {
-        *into = to_http(headers)?;
-        // The connection's own affair, and the body says itself how long it is.
-        for name in [HOST, CONNECTION, UPGRADE, TRANSFER_ENCODING, CONTENT_LENGTH] {
-            into.remove(name);
-        }
+    let mut headers = to_http(headers)?;
+    // The connection's own affair, and the body says itself how long it is.
+    for name in [HOST, CONNECTION, UPGRADE, TRANSFER_ENCODING, CONTENT_LENGTH] {
+        headers.remove(name);
     }
-    let body = match trailers.is_empty() {
-        true if body.is_empty() => Body::empty(),
-        true => Body::from(body),
-        false => Body::new(outgoing::Whole::new(body, trailers)),
-    };
-    request.body(body).map_err(|_| CalloutError::Failed)
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    Ok(request)
 }
 
 /// A plugin's headers as HTTP has them, without pseudo-headers.
-pub(super) fn to_http(headers: &HeaderMap) -> Result<http::HeaderMap, CalloutError> {
+fn to_http(headers: &HeaderMap) -> Result<http::HeaderMap, CalloutError> {
     let mut map = http::HeaderMap::new();
     for (name, value) in headers.iter().filter(|(name, _)| !name.starts_with(b":")) {
         fields::append(&mut map, name, value).map_err(|_| CalloutError::Failed)?;
@@ -174,9 +183,4 @@ pub(super) async fn text(response: Response<LocalBoxBody>, limit: usize) -> Stri
         }
     }
     String::from_utf8_lossy(&text).into_owned()
-}
-
-/// A header with a value that is known to be one.
-pub(super) fn insert(headers: &mut http::HeaderMap, name: HeaderName, value: &'static str) {
-    headers.insert(name, HeaderValue::from_static(value));
 }

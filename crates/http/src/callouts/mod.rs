@@ -26,42 +26,19 @@ pub use upstreams::{LocalBoxBody, UpstreamFuture, Upstreams};
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
-/// What the chain's background is to run, for all its plugins.
-#[derive(Clone)]
-pub(crate) struct Spawner {
-    tasks: Rc<RefCell<Vec<Task>>>,
-    notify: Arc<Notify>,
-}
-
-impl Spawner {
-    pub(crate) fn new(notify: Arc<Notify>) -> Self {
-        Spawner {
-            tasks: Rc::default(),
-            notify,
-        }
-    }
-
-    fn spawn(&self, task: Task) {
-        self.tasks.borrow_mut().push(task);
-        self.notify.notify_one();
-    }
-
-    /// What was added since.
-    pub(crate) fn take(&self) -> Vec<Task> {
-        std::mem::take(&mut *self.tasks.borrow_mut())
-    }
-}
-
 /// The callouts of one plugin on this thread. Dropped, they are all broken off.
 pub(crate) struct PluginCallouts(Rc<Inside>);
 
 struct Inside {
     upstreams: Rc<dyn Upstreams>,
     options: ChainOptions,
-    spawner: Spawner,
+    /// Wakes the chain's background.
+    notify: Arc<Notify>,
     /// The chain, and the plugin's place in it; set once both are there.
     plugin: OnceCell<(Weak<Inner>, usize)>,
     open: RefCell<HashMap<CalloutId, Open>>,
+    /// What the background has not taken yet, each also in `open`.
+    fresh: RefCell<Vec<(CalloutId, Task)>>,
 }
 
 /// A callout under way.
@@ -73,13 +50,14 @@ struct Open {
 }
 
 impl PluginCallouts {
-    pub(crate) fn new(upstreams: Rc<dyn Upstreams>, options: ChainOptions, spawner: Spawner) -> Self {
+    pub(crate) fn new(upstreams: Rc<dyn Upstreams>, options: ChainOptions, notify: Arc<Notify>) -> Self {
         PluginCallouts(Rc::new(Inside {
             upstreams,
             options,
-            spawner,
+            notify,
             plugin: OnceCell::new(),
             open: RefCell::default(),
+            fresh: RefCell::default(),
         }))
     }
 
@@ -92,6 +70,11 @@ impl PluginCallouts {
     pub(crate) fn attach(&self, chain: &Rc<Inner>, index: usize) {
         // Once: it is made for one plugin.
         let _ = self.0.plugin.set((Rc::downgrade(chain), index));
+    }
+
+    /// The callouts that were made since, for the background to run.
+    pub(crate) fn take_fresh(&self) -> impl Iterator<Item = Task> + use<> {
+        self.0.fresh.take().into_iter().map(|(_, task)| task)
     }
 }
 
@@ -192,7 +175,9 @@ impl Callouts for Sender {
     fn cancel(&self, id: CalloutId) {
         let _ = self.with(|inside| {
             let open = inside.open.borrow_mut().remove(&id);
-            drop(open);
+            // A plugin could else fill the memory with calls that it takes back at once.
+            let fresh = inside.remove_fresh(id);
+            drop((open, fresh));
             Ok(())
         });
     }
@@ -214,13 +199,21 @@ impl Inside {
                 outgoing,
             },
         );
-        self.spawner.spawn(Box::pin(async move {
+        let task: Task = Box::pin(async move {
             tokio::select! {
                 biased;
                 _ = stopped => {}
                 () = work => {}
             }
-        }));
+        });
+        self.fresh.borrow_mut().push((id, task));
+        self.notify.notify_one();
+    }
+
+    fn remove_fresh(&self, id: CalloutId) -> Option<(CalloutId, Task)> {
+        let mut fresh = self.fresh.borrow_mut();
+        let at = fresh.iter().rposition(|(of, _)| *of == id)?;
+        Some(fresh.remove(at))
     }
 }
 
@@ -241,10 +234,10 @@ fn tell(to: &Weak<Inside>, f: impl FnOnce(&Vm<Handle>) -> Result<(), Failure>) -
 
 /// Tells the plugin the last that there is of a callout.
 fn last(to: &Weak<Inside>, id: CalloutId, f: impl FnOnce(&Vm<Handle>) -> Result<(), Failure>) {
-    // Kept until then: what is dropped here breaks off the task that runs this.
     let open = to
         .upgrade()
         .and_then(|inside| inside.open.borrow_mut().remove(&id));
-    let _ = tell(to, f);
+    // The task that runs this is broken off by that only where it waits again, which it does not.
     drop(open);
+    let _ = tell(to, f);
 }

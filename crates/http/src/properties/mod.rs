@@ -9,16 +9,15 @@ mod request;
 mod response;
 pub(crate) mod write;
 
+use enginebay::PropertyDeclaration;
 use enginebay::abi::{PropertyPath, Status};
 use enginebay::host::LifeSpan;
-use enginebay::{Platform, PropertyDeclaration};
 use http::Version;
 
-pub(crate) use filter_state::{FilterState, Key};
+pub(crate) use filter_state::{FilterState, Key, Scopes};
 
 use crate::state::State;
 use crate::{ConnectionInfo, StreamView};
-use filter_state::Scopes;
 use write::put_value;
 
 /// The attributes that are there below `xds` alone. All others of `xds` have an older name without it.
@@ -32,9 +31,10 @@ const XDS_ONLY: [&[u8]; 4] = [
 /// What is known of a stream besides its heads.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
+    /// If a plugin can ask for or set properties.
     pub(crate) connection: ConnectionInfo,
     pub(crate) version: Version,
-    /// When the request came, in nanoseconds since 1970, and on the monotonic clock.
+    /// When the request came, in nanoseconds since 1970, and on the monotonic clock, if a plugin can ask for it.
     pub(crate) started_realtime: u64,
     pub(crate) started_monotonic: u64,
     /// Bytes of body that came, by direction.
@@ -43,20 +43,25 @@ pub(crate) struct Facts {
     pub(crate) sent: u64,
 }
 
-/// Writes a property.
-pub(crate) fn get(
-    state: &mut State,
-    platform: &dyn Platform,
-    path: PropertyPath<'_>,
-    out: &mut Vec<u8>,
-) -> bool {
-    find(state, platform, path, out).is_some()
+impl Facts {
+    /// Of a request with this version, of which nothing else is known.
+    pub(crate) fn new(version: Version) -> Self {
+        Facts {
+            connection: ConnectionInfo::default(),
+            version,
+            started_realtime: 0,
+            started_monotonic: 0,
+            received: [0; 2],
+            sent: 0,
+        }
+    }
 }
 
-fn find(state: &mut State, platform: &dyn Platform, path: PropertyPath<'_>, out: &mut Vec<u8>) -> Option<()> {
+/// Writes a property.
+pub(crate) fn get(state: &mut State, path: PropertyPath<'_>, out: &mut Vec<u8>) -> Option<()> {
     let (object, rest) = path.split_first();
     match (object, rest) {
-        (b"request", Some(rest)) => request::get(state, platform, rest, out),
+        (b"request", Some(rest)) => request::get(state, rest, out),
         (b"response", Some(rest)) => response::get(state, rest, out),
         (b"connection" | b"connection_id" | b"source" | b"destination", _) => {
             connection::get(&state.facts.connection, path, out)
@@ -72,11 +77,7 @@ fn find(state: &mut State, platform: &dyn Platform, path: PropertyPath<'_>, out:
 
 /// What the embedder says; who was asked to say something last is asked first.
 fn embedder(state: &State, path: PropertyPath<'_>, out: &mut Vec<u8>) -> Option<()> {
-    let path = match path.split_first() {
-        (b"xds", Some(rest)) => rest,
-        (name, _) if XDS_ONLY.contains(&name) => return None,
-        _ => path,
-    };
+    let path = embedders_path(path)?;
     let view = StreamView::new(Some(&state.request));
     if let Some(noted) = &state.noted
         && noted.attribute(&view, path, out)
@@ -90,6 +91,14 @@ fn embedder(state: &State, path: PropertyPath<'_>, out: &mut Vec<u8>) -> Option<
         attributes.attribute(&view, path, out)
     })
     .then_some(())
+}
+
+/// A path as [`Attributes`](crate::Attributes) know it. `None` for one that is there below `xds` alone.
+pub(crate) fn embedders_path(path: PropertyPath<'_>) -> Option<PropertyPath<'_>> {
+    match path.split_first() {
+        (name, _) if XDS_ONLY.contains(&name) => None,
+        _ => Some(path.without_xds()),
+    }
 }
 
 /// What Envoy has on every stream.

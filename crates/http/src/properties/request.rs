@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use enginebay::Platform;
 use enginebay::abi::PropertyPath;
 use http::Version;
 
@@ -10,12 +9,7 @@ use super::write::{headers, put, put_size, put_value};
 use crate::fields::Trailers;
 use crate::state::State;
 
-pub(super) fn get(
-    state: &mut State,
-    platform: &dyn Platform,
-    path: PropertyPath<'_>,
-    out: &mut Vec<u8>,
-) -> Option<()> {
+pub(super) fn get(state: &mut State, path: PropertyPath<'_>, out: &mut Vec<u8>) -> Option<()> {
     let (field, rest) = path.split_first();
     let key = match (field, rest.map(PropertyPath::as_single)) {
         (b"headers" | b"trailers", Some(key)) => Some(key?),
@@ -58,7 +52,7 @@ pub(super) fn get(
         b"time" => put_size(out, facts.started_realtime),
         // A request that is not over has no duration yet, as on Envoy.
         b"duration" if state.over => {
-            let taken = platform.monotonic_ns().saturating_sub(facts.started_monotonic);
+            let taken = state.monotonic_ns()?.saturating_sub(facts.started_monotonic);
             put_value(out, Duration::from_nanos(taken))
         }
         b"size" => match head.value("content-length") {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use enginebay::{ContextId, Failure, FailurePolicy, Vm};
+use enginebay::{ContextId, Failure, Vm};
 
 use super::filters::Cx;
 use super::state::Closing;
@@ -44,11 +44,7 @@ impl Cx {
     #[cold]
     pub(super) fn failed(&self, index: usize, before_connection: bool) -> Result<(), Stopped> {
         let filter = &self.chain.filters[index];
-        let goes_on = match filter.policy {
-            FailurePolicy::FailClosed | FailurePolicy::FailReload(_) => false,
-            FailurePolicy::FailOpen => before_connection,
-            FailurePolicy::FailOpenAtOnce => true,
-        };
+        let goes_on = filter.lets_go_on(before_connection);
         {
             let mut state = self.connection.state();
             state.slots[index].skipped = true;

@@ -146,9 +146,12 @@ where
 
     /// Reads once if there is room. Says whether anything came.
     fn read(&mut self, side: Side, task: &mut Context<'_>) -> Result<bool, Broken> {
-        let room = self.cx.room(side);
         let pipe = &mut self.pipes[side as usize];
-        if pipe.read_end || !pipe.is_empty() || room == Some(0) {
+        if pipe.read_end || !pipe.is_empty() {
+            return Ok(false);
+        }
+        let room = self.cx.room(side);
+        if room == Some(0) {
             return Ok(false);
         }
         let read = match side {
@@ -188,7 +191,7 @@ where
     async fn flush(&mut self, to: Side) {
         let from = to.other();
         self.pipes[from as usize].out.end = true;
-        // Whoever doesn't take it is not waited for longer than the connection may idle.
+        // How long to wait for whoever doesn't take it is for the embedder to say, who can drop this.
         let _ = poll_fn(|task| match self.write(from, task) {
             Ok(_) if !self.pipes[from as usize].shut => Poll::Pending,
             _ => Poll::Ready(()),

@@ -11,6 +11,7 @@ use super::state::{Connection, Side, State, TcpHandle};
 use crate::chain::Inner;
 use crate::context::Stopped;
 use crate::handle::Handle;
+use crate::lane::append;
 use crate::{ConnectionInfo, LocalChain};
 
 /// What came out of the last plugin of a direction.
@@ -228,28 +229,15 @@ impl Cx {
 
     /// Takes everything that waits at a plugin, which has no more access to it.
     fn leave(&self, side: Side, index: usize) -> (Body, bool) {
-        let left = {
+        let (left, other_holds) = {
             let mut state = self.connection.state();
-            let lane = &mut state.slots[index].lanes[side as usize];
-            lane.held = false;
-            lane.open = false;
-            lane.resumed = false;
-            (std::mem::take(&mut lane.buffer), std::mem::take(&mut lane.end))
+            let lanes = &mut state.slots[index].lanes;
+            let left = std::mem::take(&mut lanes[side as usize]);
+            (left, lanes[side.other() as usize].held)
         };
-        let other_holds = self.connection.state().slots[index].lanes[side.other() as usize].held;
         if !other_holds {
             self.no_longer_waits(index);
         }
-        left
-    }
-}
-
-fn append(to: &mut Body, from: &mut Body) {
-    if to.is_empty() {
-        std::mem::swap(to, from);
-        return;
-    }
-    while let Some(chunk) = from.pop() {
-        to.push(chunk);
+        (left.buffer, left.end)
     }
 }

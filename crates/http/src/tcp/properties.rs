@@ -1,15 +1,19 @@
 //! Properties of a TCP connection (Envoy's attributes).
 
 use enginebay::abi::{PropertyPath, Status};
+use enginebay::host::LifeSpan;
 
 use super::state::State;
 use crate::StreamView;
 use crate::properties::write::{put_size, put_value};
-use crate::properties::{Key, connection};
+use crate::properties::{Key, Scopes, connection, embedders_path};
 
 /// Writes a property. In order, as for HTTP: what the chain knows, what the embedder says, what Envoy has where nobody says
 /// anything, and what plugins set.
-pub(super) fn get(state: &mut State, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {
+pub(super) fn get(state: &mut State, path: PropertyPath<'_>, out: &mut Vec<u8>) -> Option<()> {
+    if let (b"filter_state", rest) = path.split_first() {
+        return scopes(state).get(Key::named(rest?.as_bytes()), out);
+    }
     connection::get(&state.info, path, out)
         .or_else(|| upstream(state, path, out))
         .or_else(|| whole(state, path, out))
@@ -18,8 +22,7 @@ pub(super) fn get(state: &mut State, path: PropertyPath<'_>, out: &mut Vec<u8>) 
             out.clear();
             connection::default(path, out)
         })
-        .or_else(|| set_by_plugins(state, path, out))
-        .is_some()
+        .or_else(|| scopes(state).get(Key::property(path.as_bytes()), out))
 }
 
 fn upstream(state: &State, path: PropertyPath<'_>, out: &mut Vec<u8>) -> Option<()> {
@@ -48,7 +51,7 @@ fn whole(state: &State, path: PropertyPath<'_>, out: &mut Vec<u8>) -> Option<()>
 fn embedder(state: &State, path: PropertyPath<'_>, out: &mut Vec<u8>) -> Option<()> {
     out.clear();
     let attributes = state.info.attributes.as_ref()?;
-    let path = path.without_xds();
+    let path = embedders_path(path)?;
     attributes
         .attribute(&StreamView::new(None), path, out)
         .then_some(())
@@ -56,27 +59,15 @@ fn embedder(state: &State, path: PropertyPath<'_>, out: &mut Vec<u8>) -> Option<
 
 /// The filter state of a connection lives in its [`ConnectionInfo`](crate::ConnectionInfo), if that has one: whatever its
 /// life span, it ends with the connection.
-fn set_by_plugins(state: &State, path: PropertyPath<'_>, out: &mut Vec<u8>) -> Option<()> {
-    out.clear();
-    let key = match path.split_first() {
-        (b"filter_state", rest) => Key::named(rest?.as_bytes()),
-        _ => Key::property(path.as_bytes()),
-    };
-    match &state.info.state {
-        Some(shared) => out.extend_from_slice(shared.lock().get(key)?),
-        None => out.extend_from_slice(state.filter_state.as_ref()?.get(key)?),
+fn scopes(state: &mut State) -> Scopes<'_> {
+    Scopes {
+        stream: &mut state.filter_state,
+        connection: state.info.state.as_ref(),
     }
-    Some(())
 }
 
 /// Sets a value of the filter state.
 pub(super) fn set(state: &mut State, key: Key<'_>, value: &[u8], read_only: bool) -> Status {
     let options = state.options;
-    match &state.info.state {
-        Some(shared) => shared.lock().set(&options, key, value, read_only),
-        None => state
-            .filter_state
-            .get_or_insert_default()
-            .set(&options, key, value, read_only),
-    }
+    scopes(state).set(&options, key, value, read_only, LifeSpan::DownstreamConnection)
 }

@@ -239,7 +239,7 @@ impl StreamState for TcpHandle {
     }
 
     fn property(&mut self, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {
-        properties::get(&mut self.connection.state(), path, out)
+        properties::get(&mut self.connection.state(), path, out).is_some()
     }
 
     fn set_property(
