@@ -1,4 +1,4 @@
-//! Envoy's `extensions.wasm.v3` configuration, as messages and as validated Rust types.
+//! Envoy's `extensions.wasm.v3` configuration and the bootstrap around it, as messages and as validated Rust types.
 //!
 //! Two steps lead from a file to something a server can run:
 //!

@@ -6,8 +6,9 @@
 //!
 //! # Cargo features
 //! `null`, `wasmtime` and `wasmi` (all three on by default), `wasmer` and `wamr` link these runtimes in; `all-runtimes`
-//! links every one. `cel` (on by default too) lets plugins have expressions ([`foreign`]). `null-dylib` lets the null runtime open plugins in shared libraries. To build `wamr` takes cmake
-//! and libclang, to build the others nothing but Rust and a C compiler.
+//! links every one. `wasmer-singlepass` adds wasmer's baseline compiler. `null-dylib` lets the null runtime open plugins in
+//! shared libraries. `cel` (on by default too) lets plugins have expressions ([`foreign`]). To build `wamr` takes cmake and
+//! libclang, to build the others nothing but Rust and a C compiler.
 
 #![forbid(unsafe_code)]
 

@@ -4,6 +4,8 @@
 //! the host to do, the messages as it left them, and how it failed. On a runtime of native plugins the guest is the same
 //! source, compiled natively.
 
+#![forbid(unsafe_code)]
+
 mod cases;
 mod exchange;
 #[cfg(feature = "null")]

@@ -6,7 +6,7 @@ use clap::Args;
 use enginebay::abi::LogLevel;
 
 use super::values::{self, Header, Text};
-use super::{properties, upstreams};
+use super::{given_properties, upstreams};
 use crate::engine_args::EngineArgs;
 
 /// Run one request and its response through a plugin, without a network.
@@ -107,8 +107,8 @@ pub(crate) struct RequestOptions {
     pub(crate) chunk_size: Option<u64>,
     /// A property that the plugin finds, in front of what follows from the messages: 'upstream.port=80', or
     /// '/metadata/a.b=c' where a part has a dot. A file has the bytes as the plugin reads them. May be given again.
-    #[arg(long = "property", value_name = "PATH=VALUE|@FILE", value_parser = properties::given)]
-    pub(crate) properties: Vec<properties::Given>,
+    #[arg(long = "property", value_name = "PATH=VALUE|@FILE", value_parser = given_properties::property)]
+    pub(crate) properties: Vec<given_properties::GivenProperty>,
 }
 
 /// The response that the upstream would give.

@@ -103,18 +103,7 @@ impl Canned {
             return Err(CalloutError::Failed);
         }
         let found = self.upstreams.iter().find(|known| known.name == upstream);
-        let came = match found.map(|found| &found.answer) {
-            None => Came::Unknown,
-            Some(Answer::Timeout) => Came::Timeout,
-            Some(Answer::Error) => Came::Error,
-            Some(answer) => match kind {
-                CalloutKind::Http => Came::of_http(answer.http().as_ref()),
-                CalloutKind::GrpcCall | CalloutKind::GrpcStream => {
-                    let end = answer.grpc();
-                    Came::Answer(end.status, end.message.len())
-                }
-            },
-        };
+        let came = found.map_or(Came::Unknown, |found| found.answer.comes(kind));
         inside.size += size;
         inside.made.push(Callout {
             kind,

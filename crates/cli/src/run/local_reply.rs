@@ -1,6 +1,7 @@
 //! What a client gets instead of the upstream's response, put together as Envoy does it.
 
 use bytes::Bytes;
+use enginebay::abi::GrpcStatus;
 use enginebay::{HeaderMap, LocalResponse};
 
 /// A response made on the spot.
@@ -10,14 +11,11 @@ pub(super) struct LocalReply {
     pub(super) body: Bytes,
 }
 
-/// The highest number of a gRPC status; a plugin may pass anything.
-const MAX_GRPC_STATUS: u32 = 16;
-const UNAVAILABLE: u32 = 14;
-
 impl LocalReply {
     /// The plugin's own answer to this request.
     pub(super) fn from_plugin(response: &LocalResponse, request: &HeaderMap) -> Self {
-        let grpc_status = response.grpc_status.filter(|status| *status <= MAX_GRPC_STATUS);
+        // A plugin may pass anything.
+        let grpc_status = response.grpc_status.and_then(GrpcStatus::from_u32);
         Self::new(
             response.status,
             &response.headers,
@@ -29,14 +27,14 @@ impl LocalReply {
 
     /// The answer when the plugin failed: `FAIL_CLOSED`.
     pub(super) fn unavailable(request: &HeaderMap) -> Self {
-        Self::new(503, &HeaderMap::new(), &Bytes::new(), Some(UNAVAILABLE), request)
+        Self::new(503, &HeaderMap::new(), &Bytes::new(), None, request)
     }
 
     fn new(
         status: u32,
         extra: &HeaderMap,
         body: &Bytes,
-        grpc_status: Option<u32>,
+        grpc_status: Option<GrpcStatus>,
         request: &HeaderMap,
     ) -> Self {
         let mut headers = HeaderMap::new();
@@ -52,7 +50,7 @@ impl LocalReply {
             let _ = headers.set(":status", "200");
             let _ = headers.set("content-type", "application/grpc");
             if headers.get("grpc-status").is_none() {
-                let code = grpc_status.unwrap_or_else(|| grpc_status_of(status));
+                let code = grpc_status.unwrap_or(GrpcStatus::from_http(status)).as_u32();
                 let _ = headers.set("grpc-status", code.to_string());
             }
             if !body.is_empty() && headers.get("grpc-message").is_none() {
@@ -86,18 +84,6 @@ fn is_grpc(request: &HeaderMap) -> bool {
         .get("content-type")
         .and_then(|value| value.strip_prefix(b"application/grpc"))
         .is_some_and(|rest| rest.is_empty() || rest[0] == b'+')
-}
-
-/// The gRPC status that stands for an HTTP status.
-fn grpc_status_of(status: u32) -> u32 {
-    match status {
-        400 => 13,
-        401 => 16,
-        403 => 7,
-        404 => 12,
-        429 | 502 | 503 | 504 => UNAVAILABLE,
-        _ => 2,
-    }
 }
 
 fn percent_encode(text: &[u8]) -> String {

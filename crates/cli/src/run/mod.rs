@@ -4,6 +4,7 @@ mod args;
 mod callouts;
 mod diff;
 mod exchange;
+mod given_properties;
 mod json;
 mod load;
 mod local_reply;
@@ -22,8 +23,8 @@ use enginebay::HeaderMap;
 
 pub(crate) use args::RunArgs;
 use exchange::Given;
+use given_properties::GivenProperties;
 use outcome::{Ending, Message, Outcome};
-use properties::GivenProperties;
 use values::Header;
 
 use crate::error::Error;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use enginebay::host::HttpCallResponse;
 use enginebay::{Failure, HeaderMap};
 
 use super::platform::Log;
@@ -81,17 +80,6 @@ pub(super) enum Came {
 }
 
 impl Came {
-    pub(super) fn of_http(response: Option<&HttpCallResponse>) -> Self {
-        let Some(response) = response else {
-            return Came::Error;
-        };
-        let status = response.headers.get(":status").unwrap_or_default();
-        let status = std::str::from_utf8(status)
-            .ok()
-            .and_then(|status| status.parse().ok());
-        Came::Answer(status.unwrap_or(0), response.body.len())
-    }
-
     /// A name for programs.
     pub(super) fn name(self) -> &'static str {
         match self {

@@ -8,7 +8,7 @@ use enginebay::host::Callouts;
 use enginebay::{ForeignFunctions, LogRecord, Platform, StdPlatform};
 
 use super::callouts::Canned;
-use super::properties::GivenProperties;
+use super::given_properties::GivenProperties;
 use super::upstreams::Upstream;
 
 /// One message of the plugin.

@@ -1,90 +1,14 @@
 //! The properties of the stream: what the flags give, what follows from the messages, and what the plugin sets.
 
 use std::collections::HashMap;
-use std::rc::Rc;
 
 use enginebay::abi::values::Value;
-use enginebay::abi::{AttributeType, PropertyPath, Status, attribute_type, property};
+use enginebay::abi::{PropertyPath, Status};
 use enginebay::host::LifeSpan;
 use enginebay::{HeaderMap, Platform, PropertyDeclaration, StdPlatform};
 
+use super::given_properties::GivenProperties;
 use super::stream::Half;
-use super::values::{self, Text};
-use crate::error::Error;
-
-/// A property on the command line.
-#[derive(Clone, Debug)]
-pub(crate) struct Given {
-    path: Vec<u8>,
-    value: Text,
-}
-
-/// Reads `request.id=1`, or `/metadata/a.b=1` where a part of the path has a dot.
-pub(super) fn given(text: &str) -> Result<Given, String> {
-    let (path, value) = text
-        .split_once('=')
-        .filter(|(path, _)| !path.is_empty())
-        .ok_or("a property is written as PATH=VALUE")?;
-    let path = match path.strip_prefix('/') {
-        Some(path) => property::encode(path.split('/')),
-        None => property::encode(path.split('.')),
-    };
-    Ok(Given {
-        path,
-        value: values::text(value)?,
-    })
-}
-
-/// The values of `--property`, as plugins read them.
-#[derive(Clone, Debug, Default)]
-pub(super) struct GivenProperties(Rc<HashMap<Vec<u8>, Vec<u8>>>);
-
-impl GivenProperties {
-    pub(super) fn new(given: &[Given]) -> Result<Self, Error> {
-        let mut all = HashMap::new();
-        for Given { path, value } in given {
-            let Ok(path) = PropertyPath::parse(path) else {
-                continue;
-            };
-            let value = match value {
-                Text::File(_) => value.read("--property")?.to_vec(),
-                Text::Here(text) => encode(attribute_type(path), text)
-                    .map_err(|error| Error::about(format_args!("--property {path}"), error))?,
-            };
-            all.insert(path.without_xds().as_bytes().to_vec(), value);
-        }
-        Ok(GivenProperties(Rc::new(all)))
-    }
-
-    /// Writes a property to `out`, or says that none of this path was given.
-    pub(super) fn get(&self, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {
-        let value = self.0.get(path.without_xds().as_bytes());
-        value.map(|value| out.extend_from_slice(value)).is_some()
-    }
-}
-
-/// A value of this type. What is no attribute, and what is inside a message, is text.
-fn encode(kind: Option<AttributeType>, text: &str) -> Result<Vec<u8>, &'static str> {
-    use AttributeType as T;
-    let value = match kind {
-        Some(T::Int | T::Timestamp) => Value::Int(text.parse().map_err(|_| "the value is a whole number")?),
-        Some(T::Uint) => Value::Uint(
-            text.parse()
-                .map_err(|_| "the value is a whole number, not negative")?,
-        ),
-        Some(T::Bool) => Value::Bool(text.parse().map_err(|_| "the value is true or false")?),
-        Some(T::Duration) => match text.parse() {
-            Ok(nanoseconds) => Value::Int(nanoseconds),
-            Err(_) => values::duration(text)
-                .map_err(|_| "the value is a number of nanoseconds, or a time such as 15ms")?
-                .into(),
-        },
-        Some(T::Object) => return Err("it has no value of its own, only those below it"),
-        Some(T::StringMap) => return Err("give its entries, for instance request.headers.x-user=a"),
-        Some(T::String | T::Bytes | T::BytesMap | T::Message) | None => text.into(),
-    };
-    Ok(value.encode().to_vec())
-}
 
 /// All properties of the stream.
 #[derive(Default)]
@@ -274,6 +198,7 @@ fn map(path: Option<PropertyPath<'_>>, headers: &HeaderMap, out: &mut Vec<u8>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::given_properties::property;
 
     fn get(properties: &Properties, request: &Half, path: &str) -> Option<Vec<u8>> {
         let mut out = Vec::new();
@@ -319,7 +244,7 @@ mod tests {
             "/node/metadata/a.b=c=d",
             "mine=",
         ];
-        let given: Vec<_> = given.iter().map(|text| super::given(text).unwrap()).collect();
+        let given: Vec<_> = given.iter().map(|text| property(text).unwrap()).collect();
         let properties = Properties::new(GivenProperties::new(&given).unwrap());
         let get = |path| get(&properties, &Half::default(), path);
         assert_eq!(get("request.path"), text("/given"));
@@ -338,23 +263,6 @@ mod tests {
         let mut out = Vec::new();
         assert!(properties.get(path, &Half::default(), &Half::default(), &mut out));
         assert_eq!(out, b"c=d");
-    }
-
-    #[test]
-    fn what_can_not_be_given() {
-        for wrong in ["", "a", "=b", "a=@"] {
-            assert!(given(wrong).is_err(), "{wrong}");
-        }
-        for wrong in [
-            "upstream.port=x",
-            "connection.id=-1",
-            "connection.mtls=1",
-            "request.headers=a",
-            "request=a",
-        ] {
-            let given = given(wrong).unwrap();
-            assert!(GivenProperties::new(&[given]).is_err(), "{wrong}");
-        }
     }
 
     #[test]

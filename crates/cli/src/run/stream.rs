@@ -6,7 +6,8 @@ use enginebay::abi::{BufferType, MapType, PropertyPath, Status, StreamType};
 use enginebay::host::LifeSpan;
 use enginebay::{Body, HeaderMap, LocalResponse, PropertyDeclaration, StreamState};
 
-use super::properties::{GivenProperties, Properties};
+use super::given_properties::GivenProperties;
+use super::properties::Properties;
 
 /// The two directions of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

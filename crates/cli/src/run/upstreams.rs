@@ -1,13 +1,14 @@
 //! `--upstream`: what stands in for the services that a plugin calls.
 
 use bytes::Bytes;
+use enginebay::abi::GrpcStatus;
 use enginebay::host::HttpCallResponse;
 use enginebay::{Body, HeaderMap};
 
+use super::outcome::{CalloutKind, Came};
+
 /// The text of Envoy's own answer when an upstream takes too long.
 const TIMEOUT: &str = "upstream request timeout";
-/// gRPC's UNAVAILABLE.
-const UNAVAILABLE: u32 = 14;
 
 /// A service by its name, and what it answers to everything.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +103,22 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 }
 
 impl Answer {
+    /// How it is shown as what came of a callout.
+    pub(super) fn comes(&self, kind: CalloutKind) -> Came {
+        match (self, kind) {
+            (Answer::Timeout, _) => Came::Timeout,
+            (Answer::Error, _) => Came::Error,
+            (Answer::Http { status, body }, CalloutKind::Http) => {
+                Came::Answer(u32::from(*status), body.len())
+            }
+            (Answer::Grpc { .. }, CalloutKind::Http) => Came::Answer(200, 0),
+            (_, CalloutKind::GrpcCall | CalloutKind::GrpcStream) => {
+                let end = self.grpc();
+                Came::Answer(end.status, end.message.len())
+            }
+        }
+    }
+
     /// What a plugin that called by HTTP is told.
     pub(super) fn http(&self) -> Option<HttpCallResponse> {
         let (status, bytes) = match self {
@@ -128,11 +145,14 @@ impl Answer {
 
     /// What a plugin that called by gRPC is told.
     pub(super) fn grpc(&self) -> GrpcEnd {
+        let unavailable = GrpcStatus::Unavailable.as_u32();
         let (status, body) = match self {
             Answer::Grpc { status, body } => (*status, body.clone()),
-            Answer::Http { status, body } => (of_http(*status), body.clone()),
-            Answer::Timeout => (UNAVAILABLE, Bytes::from_static(TIMEOUT.as_bytes())),
-            Answer::Error => (UNAVAILABLE, Bytes::from_static(b"no response")),
+            // An answer that is given as 200 is meant as success.
+            Answer::Http { status: 200, body } => (GrpcStatus::Ok.as_u32(), body.clone()),
+            Answer::Http { status, body } => (GrpcStatus::from_http((*status).into()).as_u32(), body.clone()),
+            Answer::Timeout => (unavailable, Bytes::from_static(TIMEOUT.as_bytes())),
+            Answer::Error => (unavailable, Bytes::from_static(b"no response")),
         };
         let (message, details) = match status {
             0 => (body, Bytes::new()),
@@ -143,19 +163,6 @@ impl Answer {
             message,
             details,
         }
-    }
-}
-
-/// The gRPC status for an HTTP status, as the gRPC documentation maps them; 200 is taken for success.
-fn of_http(status: u16) -> u32 {
-    match status {
-        200 => 0,
-        400 => 13,
-        401 => 16,
-        403 => 7,
-        404 => 12,
-        429 | 502..=504 => UNAVAILABLE,
-        _ => 2,
     }
 }
 
@@ -200,6 +207,29 @@ mod tests {
         }
         assert!(upstream("=200").is_err());
         assert!(upstream("a").is_err());
+    }
+
+    #[test]
+    fn answers_are_shown_as_the_plugin_gets_them() {
+        let comes = |text, kind| answer(text).map(|answer| answer.comes(kind));
+        let cases = [
+            ("403:no", CalloutKind::Http, Came::Answer(403, 2)),
+            ("grpc:0:0a01", CalloutKind::Http, Came::Answer(200, 0)),
+            ("grpc:0:0a01", CalloutKind::GrpcCall, Came::Answer(0, 2)),
+            ("grpc:7:no", CalloutKind::GrpcStream, Came::Answer(7, 0)),
+            ("403:no", CalloutKind::GrpcCall, Came::Answer(7, 0)),
+            ("timeout", CalloutKind::Http, Came::Timeout),
+            ("error", CalloutKind::GrpcCall, Came::Error),
+        ];
+        for (text, kind, expected) in cases {
+            assert_eq!(comes(text, kind), Some(expected), "{text}");
+        }
+        assert_eq!(
+            answer("timeout")
+                .and_then(|answer| answer.http())
+                .map(|r| r.body.len()),
+            Some(TIMEOUT.len())
+        );
     }
 
     #[test]

@@ -13,10 +13,11 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::gate::Gate;
+use super::here::Here;
 use super::io::ConnectionIo;
 use super::stats::ListenerStats;
 use super::upstream::LocalExecutor;
-use super::worker::{Clock, Here};
+use super::worker::Clock;
 
 /// Largest head of a message, as in Envoy (`max_request_headers_kb`).
 pub(super) const MAX_HEADERS: usize = 60 << 10;

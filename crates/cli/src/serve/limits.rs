@@ -1,6 +1,7 @@
 //! `--limit NAME=N`: bounds on what plugins can make the server keep, by name.
 
-use enginebay::host::{SharedLimits, VmLimits};
+use enginebay::foreign;
+use enginebay::host::{ForeignFunctions, SharedLimits, VmLimits};
 use enginebay_http::ChainOptions;
 
 use crate::run::values;
@@ -18,12 +19,24 @@ pub(super) struct Limits {
     pub(super) vm: VmLimits,
     pub(super) shared: SharedLimits,
     pub(super) chain: ChainOptions,
+    foreign: foreign::Limits,
+    foreign_results: ForeignResults,
+}
+
+/// Bytes that a foreign function may return.
+#[derive(Clone, Copy, Debug)]
+struct ForeignResults(usize);
+
+impl Default for ForeignResults {
+    fn default() -> Self {
+        ForeignResults(ForeignFunctions::MAX_RESULTS)
+    }
 }
 
 type Set = fn(&mut Limits, usize);
 
 /// Name, what it bounds with its default, and where it is kept.
-const TABLE: [(&str, &str, Set); 25] = [
+const TABLE: [(&str, &str, Set); 32] = [
     (
         "headers",
         "headers of a map that a plugin changes [1024]",
@@ -64,6 +77,9 @@ const TABLE: [(&str, &str, Set); 25] = [
     ),
     ("callouts", "callouts of a context under way [4096]", |l, n| {
         l.vm.callouts = n
+    }),
+    ("callout-bytes", "bytes of what these send [256MiB]", |l, n| {
+        l.vm.callout_bytes = n
     }),
     (
         "finishing",
@@ -127,6 +143,32 @@ const TABLE: [(&str, &str, Set); 25] = [
         "bytes that wait to be sent on a gRPC stream [16MiB]",
         |l, n| l.chain.grpc_send = n,
     ),
+    (
+        "foreign-results",
+        "bytes that a foreign function returns [64MiB]",
+        |l, n| l.foreign_results.0 = n,
+    ),
+    (
+        "uncompressed-bytes",
+        "bytes that `uncompress` returns [64MiB]",
+        |l, n| l.foreign.uncompressed_bytes = n,
+    ),
+    (
+        "expressions",
+        "expressions (expr_create) of a VM [1024]",
+        |l, n| l.foreign.expressions = n,
+    ),
+    ("expression-bytes", "bytes of an expression [4KiB]", |l, n| {
+        l.foreign.expression_bytes = n
+    }),
+    ("expression-steps", "steps of its evaluation [1000000]", |l, n| {
+        l.foreign.expression_steps = u64::try_from(n).unwrap_or(u64::MAX);
+    }),
+    (
+        "expression-memory",
+        "bytes of the values in it [16MiB]",
+        |l, n| l.foreign.expression_memory = n,
+    ),
 ];
 
 impl Limits {
@@ -138,6 +180,11 @@ impl Limits {
             set(&mut limits, limit.value);
         }
         limits
+    }
+
+    /// Envoy's foreign functions within these bounds.
+    pub(super) fn foreign_functions(&self) -> ForeignFunctions {
+        foreign::envoy_with(self.foreign).with_max_results(self.foreign_results.0)
     }
 }
 
@@ -201,7 +248,11 @@ mod tests {
 
     #[test]
     fn what_is_no_limit_is_an_error_that_names_all() {
-        assert!(parse("callout=1").unwrap_err().contains("callouts, finishing"));
+        assert!(
+            parse("callout=1")
+                .unwrap_err()
+                .contains("callouts, callout-bytes")
+        );
         assert!(parse("callouts").is_err());
         assert!(parse("callouts=many").is_err());
     }

@@ -6,6 +6,7 @@ mod callouts;
 mod connection;
 mod gate;
 mod headers;
+mod here;
 mod histogram;
 mod io;
 mod limits;
@@ -29,7 +30,7 @@ use crate::engine_args::EngineArgs;
 use crate::error::Error;
 use crate::output;
 
-/// Serve HTTP with the Wasm filters of an Envoy bootstrap configuration.
+/// Serve HTTP and TCP with the Wasm filters of an Envoy bootstrap configuration.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  enginebay serve -c examples/configs/add_header.yaml --concurrency 2",
@@ -83,7 +84,7 @@ Example:
   enginebay serve -c examples/configs/add_header.yaml --concurrency 2
 
 Bounds:
-  request headers               60 KiB and 100 fields, else 431
+  request headers               60 KiB and (HTTP/1.1) 100 fields, else 431
   reading a request's headers   60 s (HTTP/1.1)
   a stream without progress     5 min, then its connection is closed
   an idle connection            1 h

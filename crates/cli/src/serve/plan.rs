@@ -68,7 +68,7 @@ impl Plan {
         stats: &Stats,
         limits: &Limits,
     ) -> Result<Plan, String> {
-        let facts = Arc::new(Facts::new(&bootstrap, stats.shared().clone(), limits.vm));
+        let facts = Arc::new(Facts::new(&bootstrap, stats.shared().clone(), limits));
         let clusters = bootstrap.clusters;
         let names = clusters.iter().map(|cluster| cluster.name.clone());
         let upstreams = Rc::new(SilentUpstreams(names.collect()));

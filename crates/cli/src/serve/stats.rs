@@ -100,9 +100,7 @@ impl ListenerStats {
             ("downstream_cx_overflow", self.cx_overflow.get()),
         ])
     }
-}
 
-impl ListenerStats {
     /// Those of upstreams are Envoy's of the cluster.
     fn tcp_values(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let tcp = &self.tcp;

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::connection::Connection;
-use super::upstream::{Cluster, Failure, OneOpen, RawStream, connect};
+use super::upstream::{Cluster, Failure, OneOpen, UpstreamStream, connect};
 
 /// What a worker needs for a TCP listener.
 pub(super) struct Proxy {
@@ -42,7 +42,10 @@ impl Proxy {
         self.idle_timeout.is_some_and(|timeout| seconds > timeout)
     }
 
-    async fn connect(&self, connection: &Rc<Connection>) -> Result<TcpUpstream<Moving<RawStream>>, Failure> {
+    async fn connect(
+        &self,
+        connection: &Rc<Connection>,
+    ) -> Result<TcpUpstream<Moving<UpstreamStream>>, Failure> {
         let stats = &connection.here.stats().tcp;
         let mut attempt = 0;
         loop {

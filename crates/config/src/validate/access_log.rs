@@ -2,7 +2,7 @@
 
 use prost_types::Any;
 
-use super::{Check, REQUIRED};
+use super::Check;
 use crate::descriptors::{WASM_ACCESS_LOG, type_name};
 use crate::model::WasmFilter;
 use crate::path;
@@ -21,17 +21,7 @@ impl Check<'_> {
             let name = self.required(&message.name, &path::index(path, at), "name");
             let logger: Option<WasmAccessLog> = self.unpack(any, &[WASM_ACCESS_LOG], &config_path);
             let Some(logger) = logger else { continue };
-            let plugin_path = path::field(&config_path, "config");
-            let Some(config) = &logger.config else {
-                self.problem(plugin_path, REQUIRED);
-                continue;
-            };
-            let plugin = self.plugin(config, &plugin_path);
-            loggers.extend(plugin.map(|plugin| WasmFilter {
-                name,
-                path: plugin_path,
-                plugin,
-            }));
+            loggers.extend(self.wasm_filter(name, logger.config.as_ref(), &config_path));
         }
         loggers
     }

@@ -1,6 +1,6 @@
 //! `Cluster` and its endpoints.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -32,6 +32,23 @@ impl Check<'_> {
             clusters.push(self.cluster(message, &path));
         }
         clusters
+    }
+
+    /// Whether there is a cluster of this name, for a field that names one.
+    pub(super) fn known_cluster(&mut self, name: &str, clusters: &BTreeSet<&str>, path: String) {
+        if clusters.contains(name) {
+            return;
+        }
+        let known: Vec<&str> = clusters.iter().copied().collect();
+        let known = if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.join(", ")
+        };
+        self.problem(
+            path,
+            format!("unknown cluster '{name}'; the clusters are: {known}"),
+        );
     }
 
     fn cluster(&mut self, message: &cluster::Cluster, path: &str) -> Cluster {

@@ -85,17 +85,8 @@ impl Check<'_> {
                 );
                 self.problem(path.as_str(), problem);
             }
-            let plugin_path = path::field(&config_path, "config");
-            let Some(config) = &wasm.config else {
-                self.problem(plugin_path, REQUIRED);
-                continue;
-            };
-            let plugin = self.plugin(config, &plugin_path).filter(|_| !message.disabled);
-            filters.extend(plugin.map(|plugin| WasmFilter {
-                name,
-                path: plugin_path,
-                plugin,
-            }));
+            let filter = self.wasm_filter(name, wasm.config.as_ref(), &config_path);
+            filters.extend(filter.filter(|_| !message.disabled));
         }
         filters
     }

@@ -88,13 +88,7 @@ impl Check<'_> {
 
     fn network_plugin(&mut self, name: String, any: &Any, config_path: &str) -> Option<WasmFilter> {
         let wasm: Wasm = self.unpack(any, &[NETWORK_WASM], config_path)?;
-        let path = path::field(config_path, "config");
-        let Some(config) = &wasm.config else {
-            self.problem(path, REQUIRED);
-            return None;
-        };
-        let plugin = self.plugin(config, &path)?;
-        Some(WasmFilter { name, path, plugin })
+        self.wasm_filter(name, wasm.config.as_ref(), config_path)
     }
 
     fn tcp_proxy(
@@ -113,15 +107,8 @@ impl Check<'_> {
                 None
             }
         };
-        if let Some(name) = cluster.as_deref().filter(|name| !clusters.contains(name)) {
-            let known: Vec<&str> = clusters.iter().copied().collect();
-            let known = if known.is_empty() {
-                "none".to_owned()
-            } else {
-                known.join(", ")
-            };
-            let problem = format!("unknown cluster '{name}'; the clusters are: {known}");
-            self.problem(cluster_path, problem);
+        if let Some(name) = &cluster {
+            self.known_cluster(name, clusters, cluster_path);
         }
         let max_connect_attempts = message.max_connect_attempts.unwrap_or(1);
         if max_connect_attempts == 0 {

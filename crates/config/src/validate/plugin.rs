@@ -6,12 +6,28 @@ use std::time::Duration;
 use prost_types::Any;
 
 use super::{Check, REQUIRED, data_source_required};
-use crate::model::{BackOff, Capabilities, Code, FailurePolicy, Plugin, RemoteCode, Vm};
+use crate::model::{BackOff, Capabilities, Code, FailurePolicy, Plugin, RemoteCode, Vm, WasmFilter};
 use crate::proto::envoy::config::core::v3 as core;
 use crate::proto::envoy::extensions::wasm::v3 as wasm;
 use crate::{path, plugin_bytes};
 
 impl Check<'_> {
+    /// What the configuration of a filter or an access logger says, whose `config` is the plugin.
+    pub(super) fn wasm_filter(
+        &mut self,
+        name: String,
+        config: Option<&wasm::PluginConfig>,
+        path: &str,
+    ) -> Option<WasmFilter> {
+        let path = path::field(path, "config");
+        let Some(config) = config else {
+            self.problem(path, REQUIRED);
+            return None;
+        };
+        let plugin = self.plugin(config, &path)?;
+        Some(WasmFilter { name, path, plugin })
+    }
+
     pub(crate) fn plugin(&mut self, message: &wasm::PluginConfig, path: &str) -> Option<Plugin> {
         let configuration = self.configuration(message.configuration.as_ref(), path);
         let failure_policy = self.failure_policy(message, path);

@@ -160,18 +160,7 @@ impl Check<'_> {
                 return None;
             }
         };
-        if !bounds.clusters.contains(cluster.as_str()) {
-            let known: Vec<&str> = bounds.clusters.iter().copied().collect();
-            let known = if known.is_empty() {
-                "none".to_owned()
-            } else {
-                known.join(", ")
-            };
-            self.problem(
-                cluster_path,
-                format!("unknown cluster '{cluster}'; the clusters are: {known}"),
-            );
-        }
+        self.known_cluster(&cluster, bounds.clusters, cluster_path);
         let host_rewrite = match &message.host_rewrite_specifier {
             Some(HostRewriteSpecifier::HostRewriteLiteral(host)) => {
                 Some(host.clone()).filter(|host| !host.is_empty())

@@ -1,9 +1,10 @@
 //! What plugins can learn of the configuration, and what they have in common.
 
 use enginebay::config::model::{Bootstrap, Cluster, Endpoint, Listener};
-use enginebay::host::{Shared, VmLimits};
+use enginebay::host::{ForeignFunctions, Shared, VmLimits};
 
 use super::Tree;
+use crate::serve::limits::Limits;
 
 /// All of it, in the order of the configuration.
 pub(in crate::serve) struct Facts {
@@ -11,6 +12,7 @@ pub(in crate::serve) struct Facts {
     pub(in crate::serve) shared: Shared,
     /// What one VM may keep.
     pub(super) limits: VmLimits,
+    pub(super) foreign_functions: ForeignFunctions,
     pub(super) node: Tree,
     pub(super) listeners: Vec<ListenerFacts>,
     pub(super) clusters: Vec<ClusterFacts>,
@@ -35,10 +37,11 @@ pub(super) struct EndpointFacts {
 }
 
 impl Facts {
-    pub(in crate::serve) fn new(bootstrap: &Bootstrap, shared: Shared, limits: VmLimits) -> Self {
+    pub(in crate::serve) fn new(bootstrap: &Bootstrap, shared: Shared, limits: &Limits) -> Self {
         Facts {
             shared,
-            limits,
+            limits: limits.vm,
+            foreign_functions: limits.foreign_functions(),
             node: Tree::node(&bootstrap.node),
             listeners: bootstrap.listeners.iter().map(ListenerFacts::new).collect(),
             clusters: bootstrap.clusters.iter().map(ClusterFacts::new).collect(),

@@ -42,7 +42,9 @@ impl ListenerAttributes {
         let (name, rest) = path.split_first();
         let listener = self.plan.facts.listeners.get(self.listener)?;
         let mut put = |value: Value<'_>| {
-            out.extend_from_slice(&value.encode());
+            if rest.is_none() {
+                out.extend_from_slice(&value.encode());
+            }
             Some(rest.is_none())
         };
         match name {

@@ -53,7 +53,7 @@ impl Platform for ServerPlatform {
     }
 
     fn foreign_functions(&self) -> ForeignFunctions {
-        self.std.foreign_functions()
+        self.facts.foreign_functions.clone()
     }
 
     fn property(&self, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {

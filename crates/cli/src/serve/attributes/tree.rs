@@ -1,5 +1,6 @@
 //! Values with values in them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use enginebay::abi::values::Value as Scalar;
@@ -95,22 +96,23 @@ impl Tree {
         }
     }
 
-    fn encoded(&self) -> Option<Vec<u8>> {
-        let scalar = |value: Scalar<'_>| Some(value.encode().to_vec());
+    fn encoded(&self) -> Option<Cow<'_, [u8]>> {
+        let scalar = |value: Scalar<'_>| Some(Cow::Owned(value.encode().to_vec()));
         match self {
             Tree::Null => None,
             Tree::Bool(value) => scalar((*value).into()),
             Tree::Number(value) => scalar((*value).into()),
-            Tree::Text(text) => scalar(text.as_str().into()),
+            Tree::Text(text) => Some(text.as_bytes().into()),
             Tree::List(list) => {
                 let values: Option<Vec<_>> = list.iter().map(Tree::encoded).collect();
-                pairs::encode(values?.iter().map(|value| (value, b""))).ok()
+                let encoded = pairs::encode(values?.iter().map(|value| (value, b"")));
+                encoded.ok().map(Cow::Owned)
             }
             Tree::Map(entries) => {
                 let values: Option<Vec<_>> = entries.values().map(Tree::encoded).collect();
-                pairs::encode(entries.keys().zip(&values?)).ok()
+                pairs::encode(entries.keys().zip(&values?)).ok().map(Cow::Owned)
             }
-            Tree::Message(_, bytes) => Some(bytes.clone()),
+            Tree::Message(_, bytes) => Some(bytes.into()),
         }
     }
 }

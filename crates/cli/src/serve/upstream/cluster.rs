@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use enginebay::config::model;
-
 use http::{Request, Response};
 
 use super::body::{Upload, UpstreamBody};

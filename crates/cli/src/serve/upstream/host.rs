@@ -113,23 +113,17 @@ impl Host {
         self.config.http2
     }
 
-    /// Closes connections that have been idle for too long.
+    /// Closes connections that have been idle for too long, and forgets those that their host closed.
     pub(super) fn close_idle(&self) {
-        let Some(timeout) = self.config.idle_timeout else {
-            return;
-        };
         let now = self.config.clock.seconds();
-        let Some(before) = u32::try_from(timeout.as_secs())
-            .ok()
-            .and_then(|age| now.checked_sub(age))
-        else {
-            return;
-        };
+        let before = self
+            .config
+            .idle_timeout
+            .and_then(|timeout| now.checked_sub(u32::try_from(timeout.as_secs()).ok()?));
         let closed = self.idle.take_older(before, |http1| http1.sender.is_closed());
-        let shared = self
-            .shared
-            .borrow_mut()
-            .take_if(|shared| shared.streams.idle_since(before));
+        let shared = self.shared.borrow_mut().take_if(|shared| {
+            shared.sender.is_closed() || before.is_some_and(|before| shared.streams.idle_since(before))
+        });
         // Without a borrow: what they drop may ask for the host.
         drop((closed, shared));
     }

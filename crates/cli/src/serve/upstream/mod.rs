@@ -23,8 +23,8 @@ pub(super) use clusters::Clusters;
 pub(super) use failure::Failure;
 pub(super) use forward::forward;
 pub(super) use open::OneOpen;
-pub(super) use raw::{RawStream, connect};
-pub(super) use stream::Link;
+pub(super) use raw::connect;
+pub(super) use stream::{Link, UpstreamStream};
 pub(super) use tls::Tls;
 
 /// Runs hyper's background work on this worker's thread.

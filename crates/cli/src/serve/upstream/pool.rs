@@ -31,11 +31,13 @@ impl<C> Idle<C> {
         self.0.borrow_mut().push((connection, now));
     }
 
-    /// Those that have been idle since `before`, and those that are closed.
-    pub(super) fn take_older(&self, before: u32, closed: impl Fn(&C) -> bool) -> Vec<(C, u32)> {
+    /// Those that have been idle since `before`, if that is given, and those that are closed.
+    pub(super) fn take_older(&self, before: Option<u32>, closed: impl Fn(&C) -> bool) -> Vec<(C, u32)> {
         let mut idle = self.0.borrow_mut();
-        idle.extract_if(.., |(connection, since)| *since <= before || closed(connection))
-            .collect()
+        idle.extract_if(.., |(connection, since)| {
+            before.is_some_and(|before| *since <= before) || closed(connection)
+        })
+        .collect()
     }
 }
 
@@ -79,5 +81,22 @@ impl Drop for OpenStream {
     fn drop(&mut self) {
         self.streams.open.set(self.streams.open.get() - 1);
         self.streams.ended.set(self.clock.seconds());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closed_connections_are_forgotten_with_and_without_a_timeout() {
+        let idle = Idle::default();
+        for (connection, since) in [("old", 1), ("closed", 5), ("new", 5)] {
+            idle.put(connection, since);
+        }
+        let closed = |connection: &&str| *connection == "closed";
+        assert_eq!(idle.take_older(None, closed), [("closed", 5)]);
+        assert_eq!(idle.take_older(Some(4), closed), [("old", 1)]);
+        assert_eq!(idle.take(|_| true), Some("new"));
     }
 }

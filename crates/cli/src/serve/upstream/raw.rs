@@ -9,12 +9,9 @@ use super::open::OneOpen;
 use super::stream::{UpstreamConnection, UpstreamStream};
 use super::tls::Protocol;
 
-/// What bytes to an upstream go through.
-pub(in crate::serve) type RawStream = UpstreamStream;
-
 /// A connection to a host of a cluster, for one client alone.
 pub(in crate::serve) struct Raw {
-    pub(in crate::serve) stream: RawStream,
+    pub(in crate::serve) stream: UpstreamStream,
     /// The host's address, and this side's.
     pub(in crate::serve) address: SocketAddr,
     pub(in crate::serve) local: Option<SocketAddr>,

@@ -1,0 +1,185 @@
+//! A listener, as one worker sees it.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use enginebay::config::model::Codec;
+use enginebay_http::{Attributes, ConnectionInfo, ConnectionState, LocalChain, LocalService};
+use http::HeaderValue;
+
+use super::attributes::{ListenerAttributes, ServerPlatform};
+use super::callouts::ClusterUpstreams;
+use super::plan::{self, ListenerPlan, Plan};
+use super::router::Router;
+use super::stats::{ListenerStats, Stats};
+use super::tcp;
+use super::upstream::Clusters;
+use super::worker::Task;
+
+/// What serves the connections of a listener.
+pub(super) struct Here {
+    plan: Arc<Plan>,
+    stats: Arc<Stats>,
+    worker: usize,
+    listener: usize,
+    max_connections: usize,
+    server_name: HeaderValue,
+    chain: LocalChain,
+    service: LocalService<Router>,
+    /// For a TCP listener; then the service is not used.
+    tcp: Option<tcp::Proxy>,
+    attributes: Arc<dyn Attributes + Send + Sync>,
+    /// By plugin, whether its VM has failed.
+    crashed: RefCell<Vec<bool>>,
+}
+
+impl Here {
+    pub(super) fn start(
+        task: &Task,
+        index: usize,
+        listener: &ListenerPlan,
+        clusters: &Rc<Clusters>,
+    ) -> Result<Self, String> {
+        let chain = listener
+            .chain
+            .start_with(
+                Rc::new(ServerPlatform::new(task.plan.facts.clone())),
+                Rc::new(ClusterUpstreams(clusters.clone())),
+            )
+            .map_err(|failure| format!("worker {}: {failure}", task.index))?;
+        let filters = plan::plugins(&listener.listener).count();
+        for filter in 0..filters {
+            task.stats.vm_created(index, filter);
+        }
+        let http = listener.listener.http();
+        let server_name = http.and_then(|http| http.server_name.as_deref());
+        let tcp = listener.listener.tcp().and_then(|tcp| {
+            // One that is not there was refused with the configuration.
+            Some(tcp::Proxy::new(
+                tcp,
+                &chain,
+                clusters.named(&tcp.cluster)?.clone(),
+            ))
+        });
+        let router = Router::new(task.plan.clone(), index, clusters.clone());
+        Ok(Here {
+            plan: task.plan.clone(),
+            stats: task.stats.clone(),
+            worker: task.index,
+            listener: index,
+            max_connections: task.max_connections,
+            server_name: server_name
+                .and_then(|name| HeaderValue::from_str(name).ok())
+                .unwrap_or(const { HeaderValue::from_static("enginebay") }),
+            service: chain.service(router),
+            attributes: Arc::new(ListenerAttributes::new(task.plan.clone(), index)),
+            tcp,
+            chain,
+            crashed: RefCell::new(vec![false; filters]),
+        })
+    }
+
+    /// What plugins do without a request: timers, queues and callouts. It ends when this is gone.
+    pub(super) fn background(&self) -> impl Future<Output = ()> + 'static {
+        self.chain.background()
+    }
+
+    fn plan(&self) -> &ListenerPlan {
+        &self.plan.listeners[self.listener]
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.plan().listener.name
+    }
+
+    #[inline]
+    pub(super) fn stats(&self) -> &ListenerStats {
+        self.stats.listener(self.worker, self.listener)
+    }
+
+    pub(super) fn codec(&self) -> Codec {
+        self.plan()
+            .listener
+            .http()
+            .map_or_else(Codec::default, |http| http.codec)
+    }
+
+    /// How it serves TCP, if it does.
+    #[inline]
+    pub(super) fn tcp(&self) -> Option<&tcp::Proxy> {
+        self.tcp.as_ref()
+    }
+
+    #[inline]
+    pub(super) fn server_name(&self) -> HeaderValue {
+        self.server_name.clone()
+    }
+
+    /// Whether plugins look at requests.
+    pub(super) fn has_plugins(&self) -> bool {
+        !self.plan().chain.is_empty()
+    }
+
+    pub(super) fn service(&self) -> LocalService<Router> {
+        self.service.clone()
+    }
+
+    /// A connection as plugins see it.
+    pub(super) fn connection_info(
+        &self,
+        peer: SocketAddr,
+        local: Option<SocketAddr>,
+        id: u64,
+    ) -> ConnectionInfo {
+        let mut info = ConnectionInfo::default();
+        info.peer = Some(peer);
+        info.local = local;
+        info.id = Some(id);
+        info.state = Some(ConnectionState::default());
+        info.attributes = Some(self.attributes.clone());
+        info
+    }
+
+    pub(super) fn admit(&self) -> bool {
+        self.stats.admit(self.listener, self.max_connections)
+    }
+
+    /// A connection that was admitted is gone.
+    pub(super) fn leave(&self) {
+        self.stats.leave(self.listener);
+    }
+
+    /// Counts VMs that failed since this was last called.
+    pub(super) fn look_for_crashes(&self) {
+        let mut crashed = self.crashed.borrow_mut();
+        for (filter, (known, failure)) in crashed.iter_mut().zip(self.chain.failures()).enumerate() {
+            if failure.is_some() && !*known {
+                *known = true;
+                self.stats.vm_crashed(self.listener, filter);
+            }
+        }
+    }
+
+    pub(super) fn count_streams(&self) {
+        // One of the contexts of each VM is the root.
+        let counts = self.chain.context_counts();
+        let streams = counts
+            .into_iter()
+            .map(|contexts| contexts.saturating_sub(1))
+            .sum();
+        self.stats().wasm_streams.set(streams);
+        let callouts = self.chain.callout_counts().into_iter().sum();
+        self.stats().wasm_callouts.set(callouts);
+        self.stats().wasm_buffered.set(self.chain.buffered_bytes());
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        for filter in 0..plan::plugins(&self.plan().listener).count() {
+            self.stats.vm_dropped(self.listener, filter);
+        }
+    }
+}
