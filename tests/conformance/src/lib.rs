@@ -10,22 +10,28 @@
 
 #![forbid(unsafe_code)]
 
+mod candidate;
 mod case;
 mod cases;
-mod embedder;
+mod compare;
+mod engine;
+mod group;
 mod guest;
-mod run;
+pub mod host;
+pub mod process;
+pub mod report;
 mod spec;
-mod upstreams;
+pub mod suite;
 
-use enginebay::EngineOptions;
+use std::process::ExitCode;
+
 use enginebay::abi::{AbiVersion, VersionSet};
-use enginebay::engine::Runtime;
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::{Arguments, Failed, Trial};
 
+pub use candidate::{Candidate, linked};
 pub use case::{Allocator, Area, Arg, Case, END, Effect, FILLER, Given, NUMBER, OTHER, OUT, Step};
-pub use run::Failed as FailedCase;
-pub use run::Group;
+pub use engine::EngineHost;
+pub use group::Group;
 pub use spec::check_table;
 
 use guest::Flavor;
@@ -52,69 +58,24 @@ pub fn groups() -> Vec<Group> {
     groups
 }
 
-/// The runtimes of wasm that the features ask for, by the last parts of their names.
-const WANTED: [(&str, bool); 4] = [
-    ("wamr", cfg!(feature = "wamr")),
-    ("wasmer", cfg!(feature = "wasmer")),
-    ("wasmi", cfg!(feature = "wasmi")),
-    ("wasmtime", cfg!(feature = "wasmtime")),
-];
-
-/// One test for each group on each runtime, one for the tables, and one that says whether a runtime is missing.
-///
-/// # Panics
-/// When two linked crates claim one name.
-pub fn trials() -> Vec<Trial> {
-    let registry = enginebay::registry().expect("each runtime has a name of its own");
-    let runtimes: Vec<Runtime> = registry
-        .iter()
-        .filter(|runtime| runtime.capabilities.word_size == 4)
-        .copied()
-        .collect();
-    let names: Vec<String> = groups().iter().map(Group::name).collect();
-    let trial = |(runtime, index): (Runtime, usize)| {
-        Trial::test(format!("{}::{}", short(&runtime), names[index]), move || {
-            run(&runtime, index)
+/// Runs the tests of these hosts as `cargo test` and `cargo nextest` want them: one for each host, and one for the tables.
+/// To be all of the `main` of a test without a harness.
+pub fn test_main(candidates: Vec<Candidate>) -> ExitCode {
+    if let Some(code) = process::be_worker(&candidates) {
+        return code;
+    }
+    let trial = |candidate: Candidate| {
+        Trial::test(candidate.name().to_owned(), move || {
+            let report = process::run(&candidate, &process::Options::default(), |_, _| {});
+            match report.failures() {
+                failures if failures.is_empty() => Ok(()),
+                failures => Err(Failed::from(failures.join("\n"))),
+            }
         })
     };
-    let all = runtimes
-        .iter()
-        .flat_map(|runtime| (0..names.len()).map(|index| (*runtime, index)));
-    let mut trials: Vec<Trial> = all.map(trial).collect();
+    let mut trials: Vec<Trial> = candidates.into_iter().map(trial).collect();
     trials.push(Trial::test("table", || {
         check_table(&groups()).map_err(|wrong| Failed::from(wrong.join("\n")))
     }));
-    trials.push(Trial::test("runtimes", move || {
-        let missing = WANTED
-            .iter()
-            .filter(|(name, wanted)| *wanted && runtimes.iter().all(|runtime| short(runtime) != *name));
-        match missing.map(|(name, _)| *name).collect::<Vec<_>>()[..] {
-            [] => Ok(()),
-            ref missing => Err(format!("not tested, though built in: {}", missing.join(", ")).into()),
-        }
-    }));
-    trials
-}
-
-fn short(runtime: &Runtime) -> &'static str {
-    runtime.name.rsplit('.').next().unwrap_or(runtime.name)
-}
-
-fn run(runtime: &Runtime, index: usize) -> Result<(), Failed> {
-    let mut options = EngineOptions::default();
-    options.max_instances = 4;
-    let engine = runtime.create(&options)?;
-    let groups = groups();
-    groups[index].run(&*engine).map_err(|failed| {
-        let lines: Vec<String> = failed
-            .iter()
-            .map(|failed| format!("{}: {}", failed.case, failed.why))
-            .collect();
-        Failed::from(format!(
-            "{} of {} cases failed\n{}",
-            lines.len(),
-            groups[index].cases().len(),
-            lines.join("\n")
-        ))
-    })
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -6,7 +6,7 @@ use enginebay::abi::{
     AbiVersion, AnsweredBy, Callback, HostFunction, Results, Status, VersionSet, WasiErrno,
 };
 
-use crate::run::{Group, produced};
+use crate::group::{Group, produced};
 
 use HostFunction as F;
 use Status::{BadArgument, CasMismatch, Empty, InternalFailure, InvalidMemoryAccess, NotFound, Ok as Fine};

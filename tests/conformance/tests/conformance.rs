@@ -1,6 +1,13 @@
-//! Runs the cases: see the library.
+//! Every case, on every runtime that is linked in.
 
-fn main() {
-    let arguments = libtest_mimic::Arguments::from_args();
-    libtest_mimic::run(&arguments, enginebay_conformance::trials()).exit()
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match enginebay_conformance::linked() {
+        Ok(candidates) => enginebay_conformance::test_main(candidates),
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -5,7 +5,7 @@ use enginebay::abi::{BufferType, Callback as C, HostFunction as F, Status};
 use super::contexts::failing_allocators;
 use super::with_bad_pointers;
 use crate::case::{Allocator, Case, Effect, NUMBER, OTHER, Step, data, num, out};
-use crate::run::PLUGIN_CONFIGURATION;
+use crate::host::PLUGIN_CONFIGURATION;
 
 const BODY: BufferType = BufferType::HttpRequestBody;
 const MAX: u32 = u32::MAX;

@@ -4,7 +4,7 @@ use enginebay::abi::{Callback as C, HostFunction as F, PeerType, Status, Version
 
 use super::contexts::{ROOT, STREAM};
 use crate::case::{Arg, Case, NUMBER, OUT, Step, data, num};
-use crate::run::PLUGIN_CONFIGURATION;
+use crate::host::PLUGIN_CONFIGURATION;
 
 const LOCAL: u32 = PeerType::Local.as_u32();
 const REMOTE: u32 = PeerType::Remote.as_u32();

@@ -5,7 +5,7 @@ use enginebay::abi::{Callback as C, HostFunction as F, Status};
 use super::contexts::{ROOT, STREAM, failing_allocators};
 use super::{pairs, with_bad_pointers};
 use crate::case::{Allocator, Arg, Case, Effect, NUMBER, Step, data, num, out};
-use crate::upstreams::TOO_MUCH;
+use crate::host::TOO_MUCH;
 
 /// The numbers that the first callouts get: as on Envoy, they have the kind in their two lowest bits.
 const HTTP: u32 = 4;

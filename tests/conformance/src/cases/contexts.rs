@@ -4,7 +4,7 @@ use enginebay::abi::{Callback as C, HostFunction as F, Status};
 
 use super::with_bad_pointers;
 use crate::case::{Allocator, Arg, Case, Effect, OUT, Step, data, num, out};
-use crate::run::PLUGIN_CONFIGURATION;
+use crate::host::PLUGIN_CONFIGURATION;
 
 /// The root context of every case, and its stream.
 pub(super) const ROOT: u32 = 1;

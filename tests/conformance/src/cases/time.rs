@@ -4,7 +4,7 @@ use enginebay::abi::{Callback as C, HostFunction as F, Status};
 
 use super::with_bad_pointers;
 use crate::case::{Case, Effect, NUMBER, Step, num};
-use crate::embedder::REALTIME;
+use crate::host::REALTIME;
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = with_bad_pointers(

@@ -5,7 +5,7 @@ use enginebay::abi::{HostFunction as F, LogLevel, Namespace, Results, VersionSet
 
 use super::with_bad_pointers;
 use crate::case::{Area, Arg, Case, Effect, NUMBER, OTHER, OUT, Step, num, wide};
-use crate::embedder::{MONOTONIC, REALTIME};
+use crate::host::{MONOTONIC, REALTIME};
 
 const OK: WasiErrno = WasiErrno::Success;
 

@@ -7,20 +7,18 @@ use bytes::Bytes;
 use enginebay::host::{CalloutError, CalloutId, Callouts, GrpcTarget, HttpCall, HttpCallResponse};
 use enginebay::{Body, Failure, HeaderMap, Vm};
 
-use crate::embedder::{Seen, Stream};
-
-/// A message that can't be sent.
-pub(crate) const TOO_MUCH: &str = "too much";
+use super::embedder::{Seen, Stream};
+use crate::host::TOO_MUCH;
 
 /// Sends nothing anywhere, and remembers what it was.
-pub(crate) struct Upstreams {
+pub(super) struct Upstreams {
     seen: Rc<RefCell<Seen>>,
     started: RefCell<Vec<Started>>,
 }
 
 /// A callout that was started.
 #[derive(Clone, Copy)]
-pub(crate) struct Started {
+pub(super) struct Started {
     id: CalloutId,
     kind: Kind,
 }
@@ -42,7 +40,7 @@ fn map(headers: &[(&str, &str)]) -> HeaderMap {
 
 impl Started {
     /// Answers, or says that there is no answer.
-    pub(crate) fn answer(self, vm: &Vm<Stream>, unanswered: bool) -> Result<(), Failure> {
+    pub(super) fn answer(self, vm: &Vm<Stream>, unanswered: bool) -> Result<(), Failure> {
         let id = self.id;
         match self.kind {
             Kind::Http if unanswered => vm.on_http_call_response(id, None),
@@ -71,14 +69,14 @@ impl Started {
 }
 
 impl Upstreams {
-    pub(crate) fn new(seen: Rc<RefCell<Seen>>) -> Self {
+    pub(super) fn new(seen: Rc<RefCell<Seen>>) -> Self {
         Upstreams {
             seen,
             started: RefCell::default(),
         }
     }
 
-    pub(crate) fn started(&self) -> Vec<Started> {
+    pub(super) fn started(&self) -> Vec<Started> {
         self.started.take()
     }
 

@@ -10,64 +10,47 @@ use bytes::Bytes;
 use enginebay::abi::{BufferType, LogLevel, MapType, PropertyPath, Status, StreamType};
 use enginebay::host::{Callouts, ForeignCall, ForeignFunctions, Shared, SharedLimits, VmLimits};
 use enginebay::{
-    Body, ContextId, HeaderMap, LocalResponse, LogRecord, Platform, PropertyDeclaration, StreamState,
+    Body, ContextId, Failure, HeaderMap, LocalResponse, LogRecord, Platform, PropertyDeclaration,
+    StreamState, Vm,
 };
 
+use super::upstreams::Upstreams;
 use crate::case::Given;
-use crate::guest::REPORT;
-use crate::upstreams::{Started, Upstreams};
+use crate::host::{Local, MONOTONIC, Outcome, Pairs, REALTIME, StreamOutcome};
 
 /// What plugins asked of the embedder.
 #[derive(Default)]
-pub(crate) struct Seen {
-    pub(crate) log: Vec<(LogLevel, String)>,
-    pub(crate) local: Vec<LocalResponse>,
-    pub(crate) continued: Vec<StreamType>,
-    pub(crate) closed: Vec<StreamType>,
-    pub(crate) routes_cleared: u32,
-    pub(crate) ticks: Vec<u64>,
-    pub(crate) called: Vec<String>,
-}
-
-impl Seen {
-    /// What the guest reported, oldest first.
-    pub(crate) fn reports(&self) -> impl Iterator<Item = &str> {
-        self.log
-            .iter()
-            .filter_map(|(_, message)| message.strip_prefix(REPORT))
-    }
-
-    /// What the plugin logged besides.
-    pub(crate) fn logged(&self) -> Vec<(LogLevel, &str)> {
-        let own = self
-            .log
-            .iter()
-            .filter(|(_, message)| !message.starts_with(REPORT));
-        own.map(|(level, message)| (*level, message.as_str())).collect()
-    }
+pub(super) struct Seen {
+    pub(super) log: Vec<(LogLevel, String)>,
+    pub(super) local: Vec<Local>,
+    pub(super) continued: Vec<StreamType>,
+    pub(super) closed: Vec<StreamType>,
+    pub(super) routes_cleared: usize,
+    pub(super) ticks: Vec<u64>,
+    pub(super) called: Vec<String>,
 }
 
 /// The stream of a case.
-pub(crate) struct Stream {
-    pub(crate) maps: BTreeMap<u32, HeaderMap>,
-    pub(crate) buffers: BTreeMap<u32, Body>,
-    pub(crate) properties: BTreeMap<Vec<u8>, Vec<u8>>,
+pub(super) struct Stream {
+    maps: BTreeMap<MapType, HeaderMap>,
+    buffers: BTreeMap<BufferType, Body>,
+    properties: BTreeMap<Vec<u8>, Vec<u8>>,
     seen: Rc<RefCell<Seen>>,
     bare: bool,
 }
 
 impl Stream {
-    pub(crate) fn new(given: &Given, seen: Rc<RefCell<Seen>>) -> Self {
+    pub(super) fn new(given: &Given, seen: Rc<RefCell<Seen>>) -> Self {
         let map = |(map, headers): &(MapType, Vec<(&str, &str)>)| {
             let mut new = HeaderMap::new();
             for (name, value) in headers {
                 new.push_valid(name, value);
             }
             new.set_unmodified();
-            (map.as_u32(), new)
+            (*map, new)
         };
         let buffer = |(buffer, text): &(BufferType, &'static str)| {
-            (buffer.as_u32(), Body::from(Bytes::from_static(text.as_bytes())))
+            (*buffer, Body::from(Bytes::from_static(text.as_bytes())))
         };
         let bytes = |text: &str| text.as_bytes().to_vec();
         Stream {
@@ -84,20 +67,55 @@ impl Stream {
     }
 }
 
+impl Stream {
+    pub(super) fn outcome(&self) -> StreamOutcome {
+        StreamOutcome {
+            maps: self
+                .maps
+                .iter()
+                .map(|(map, headers)| (*map, pairs(headers)))
+                .collect(),
+            buffers: self
+                .buffers
+                .iter()
+                .map(|(buffer, body)| (*buffer, text(&body.to_bytes())))
+                .collect(),
+            properties: self.properties.iter().map(|(k, v)| (text(k), text(v))).collect(),
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn pairs(headers: &HeaderMap) -> Pairs {
+    headers
+        .iter()
+        .map(|(name, value)| (text(name), text(value)))
+        .collect()
+}
+
 impl StreamState for Stream {
     fn headers(&mut self, map: MapType) -> Option<impl DerefMut<Target = HeaderMap>> {
-        self.maps.get_mut(&map.as_u32())
+        self.maps.get_mut(&map)
     }
 
     fn buffer(&mut self, buffer: BufferType) -> Option<impl DerefMut<Target = Body>> {
-        self.buffers.get_mut(&buffer.as_u32())
+        self.buffers.get_mut(&buffer)
     }
 
     fn send_local_response(&mut self, response: LocalResponse) -> Status {
         if self.bare {
             return ().send_local_response(response);
         }
-        self.seen.borrow_mut().local.push(response);
+        self.seen.borrow_mut().local.push(Local {
+            status: response.status,
+            details: text(&response.details),
+            body: text(&response.body),
+            headers: pairs(&response.headers),
+            grpc_status: response.grpc_status,
+        });
         Status::Ok
     }
 
@@ -145,8 +163,8 @@ impl StreamState for Stream {
 }
 
 /// The platform of a case: a clock that stands still, the "random" bytes 1, 2, 3…, and two foreign functions.
-pub(crate) struct World {
-    pub(crate) seen: Rc<RefCell<Seen>>,
+pub(super) struct World {
+    pub(super) seen: Rc<RefCell<Seen>>,
     shared: Shared,
     log_level: LogLevel,
     random: bool,
@@ -154,13 +172,8 @@ pub(crate) struct World {
     upstreams: Rc<Upstreams>,
 }
 
-/// The time on the wall.
-pub(crate) const REALTIME: u64 = 0x1234_5678_9abc_def0;
-/// The time since some moment.
-pub(crate) const MONOTONIC: u64 = 77;
-
 impl World {
-    pub(crate) fn new(given: &Given) -> Self {
+    pub(super) fn new(given: &Given) -> Self {
         let mut limits = SharedLimits::default();
         if given.tight {
             limits.data_entries = 1;
@@ -182,9 +195,28 @@ impl World {
         }
     }
 
-    /// The callouts that plugins started since the last time.
-    pub(crate) fn started(&self) -> Vec<Started> {
-        self.upstreams.started()
+    pub(super) fn seen(&self) -> Rc<RefCell<Seen>> {
+        self.seen.clone()
+    }
+
+    /// Answers the callouts that were sent since the last time.
+    pub(super) fn answer(&self, vm: &Vm<Stream>, unanswered: bool) -> Result<(), Failure> {
+        let started = self.upstreams.started();
+        started
+            .into_iter()
+            .try_for_each(|callout| callout.answer(vm, unanswered))
+    }
+
+    /// Hands over what was seen.
+    pub(super) fn tell(&self, outcome: &mut Outcome) {
+        let seen = self.seen.take();
+        outcome.log = seen.log;
+        outcome.local = seen.local;
+        outcome.continued = seen.continued;
+        outcome.closed = seen.closed;
+        outcome.routes_cleared = seen.routes_cleared;
+        outcome.ticks = seen.ticks;
+        outcome.called = seen.called;
     }
 }
 
