@@ -172,7 +172,7 @@ impl Here {
         self.stats().wasm_streams.set(streams);
         let callouts = self.chain.callout_counts().into_iter().sum();
         self.stats().wasm_callouts.set(callouts);
-        self.stats().wasm_buffered.set(self.chain.buffered_bytes());
+        self.stats().wasm_buffered.set(self.chain.vms().usage().buffered);
     }
 }
 
