@@ -105,37 +105,47 @@ impl LocalVms {
         usage
     }
 
+    /// Starts a plugin in a VM of its own, and drops that: whether the plugin can be started here (Envoy's canary).
+    ///
+    /// # Errors
+    /// It can't.
+    pub fn prove(&self, plugin: &Plugin) -> Result<(), Failure> {
+        let shared = self.0.make(plugin)?;
+        shared.vm.start_plugin(plugin.config().clone()).map(drop)
+    }
+
     /// The plugin's root context, in a VM that is there or in a new one.
     fn root(&self, plugin: &Plugin) -> Result<Rc<Root>, Failure> {
         let key = plugin.vm_key();
         let there = self.0.vms.borrow().get(&key).and_then(Weak::upgrade);
         let shared = match there.filter(|shared| shared.vm.failure().is_none()) {
             Some(shared) => shared,
-            None => self.make(key, plugin)?,
+            None => {
+                let shared = self.0.make(plugin)?;
+                let mut vms = self.0.vms.borrow_mut();
+                vms.retain(|_, vm| vm.strong_count() > 0);
+                vms.insert(key, Rc::downgrade(&shared));
+                shared
+            }
         };
         shared.root(plugin)
-    }
-
-    fn make(&self, key: VmKey, plugin: &Plugin) -> Result<Rc<SharedVm>, Failure> {
-        let inside = &self.0;
-        let timers = Rc::new(Timers::default());
-        let callouts = VmCallouts::new(inside.upstreams.clone(), inside.options, inside.notify.clone());
-        let platform = VmPlatform {
-            inner: inside.platform.clone(),
-            timers: timers.clone(),
-            notify: inside.notify.clone(),
-            callouts: callouts.sender(),
-        };
-        let vm = Vm::new(plugin.program(), plugin.vm_config(), Rc::new(platform))?;
-        let shared = SharedVm::new(vm, plugin, timers, callouts, inside.observer.clone());
-        let mut vms = inside.vms.borrow_mut();
-        vms.retain(|_, vm| vm.strong_count() > 0);
-        vms.insert(key, Rc::downgrade(&shared));
-        Ok(shared)
     }
 }
 
 impl Inside {
+    fn make(&self, plugin: &Plugin) -> Result<Rc<SharedVm>, Failure> {
+        let timers = Rc::new(Timers::default());
+        let callouts = VmCallouts::new(self.upstreams.clone(), self.options, self.notify.clone());
+        let platform = VmPlatform {
+            inner: self.platform.clone(),
+            timers: timers.clone(),
+            notify: self.notify.clone(),
+            callouts: callouts.sender(),
+        };
+        let vm = Vm::new(plugin.program(), plugin.vm_config(), Rc::new(platform))?;
+        Ok(SharedVm::new(vm, plugin, timers, callouts, self.observer.clone()))
+    }
+
     fn alive(&self) -> impl Iterator<Item = Rc<SharedVm>> + use<> {
         let vms: Vec<_> = self.vms.borrow().values().filter_map(Weak::upgrade).collect();
         vms.into_iter()

@@ -18,8 +18,8 @@ pub(crate) struct SharedVm {
     roots: RefCell<HashMap<PluginConfig, Weak<Root>>>,
     pub(super) timers: Rc<Timers>,
     pub(super) callouts: VmCallouts,
-    /// Streams that wait for a plugin, by context, to be told when the VM fails; with the plugin's place in their chain.
-    waiting: RefCell<HashMap<u32, (Weak<dyn Wake>, usize)>>,
+    /// Streams that wait for a plugin, by context, to be told when the VM fails.
+    waiting: RefCell<HashMap<u32, Waiting>>,
     /// The plugin that it was made for.
     first: Plugin,
     observer: Rc<dyn Observer>,
@@ -28,6 +28,9 @@ pub(crate) struct SharedVm {
     /// Whether a stream went well: see [`Reloads`](super::reload::Reloads).
     proved: Cell<bool>,
 }
+
+/// A stream, and the plugin's place in its chain.
+type Waiting = (Weak<dyn Wake>, usize);
 
 impl SharedVm {
     pub(super) fn new(
