@@ -36,6 +36,7 @@ macro_rules! functions {
             $($name,)+
         }
 
+        #[cfg_attr(target_family = "wasm", link(wasm_import_module = "env"))]
         unsafe extern "C" {
             $(fn $name($($arg: $ty),*) -> u32;)+
         }
