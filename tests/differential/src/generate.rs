@@ -20,7 +20,12 @@ pub(crate) fn case(seed: u64) -> ScriptCase {
     let mut events = Vec::new();
     for number in 0..count {
         let action = generator.action(number);
-        let scripts = (0..3).map(|_| generator.script()).collect();
+        // What starts a module may call little, and a VM that does not start is a short case.
+        let starts = matches!(action, Action::NewVm { .. } | Action::StartPlugin { .. });
+        let scripts = match starts && generator.rng.u8(0..10) > 0 {
+            true => Vec::new(),
+            false => (0..3).map(|_| generator.script()).collect(),
+        };
         events.push(Event { action, scripts });
     }
     ScriptCase { events }
@@ -164,15 +169,15 @@ impl Generator {
             return script;
         }
         for _ in 0..self.rng.usize(0..7) {
-            let step = match self.rng.u8(0..40) {
+            let step = match self.rng.u8(0..120) {
                 0 => self.trap(),
-                1 => self.memory(),
-                2 => self.deed(Deed::Grow, &[0, 1, 1, 2, 3, 65_535, 65_536, 0xffff_ffff]),
-                3..=6 => {
+                1..=4 => self.memory(),
+                5..=8 => self.deed(Deed::Grow, &[0, 1, 1, 2, 3, 65_535, 65_536, 0xffff_ffff]),
+                9..=18 => {
                     let kinds: Vec<u64> = (0..Allocator::ALL.len() as u64).collect();
                     self.deed(Deed::Allocator, &kinds)
                 }
-                7 => self.deed(Deed::Return, &[0, 1, 2, 3, 4, 5, 6, 7, 256, 0x8000_0000, 0xffff_ffff]),
+                19..=21 => self.deed(Deed::Return, &[0, 1, 2, 3, 4, 5, 6, 7, 256, 0x8000_0000, 0xffff_ffff]),
                 _ => self.call(),
             };
             script.push(step);
@@ -207,15 +212,21 @@ impl Generator {
     }
 
     fn memory(&mut self) -> Step {
-        const ACCESSES: [Deed; 6] = [
+        const ACCESSES: [Deed; 8] = [
             Deed::Load,
+            Deed::Load,
+            Deed::StoreWide,
             Deed::LoadFar,
             Deed::Store,
             Deed::StoreWide,
             Deed::Fill,
             Deed::Copy,
         ];
-        let args = (0..3).map(|_| Arg::Num(self.edge())).collect();
+        let number = |generator: &mut Self| match generator.rng.u8(0..4) {
+            0 => generator.edge(),
+            _ => generator.rng.u64(0..u64::from(END) / 2),
+        };
+        let args = (0..3).map(|_| Arg::Num(number(self))).collect();
         Step {
             does: Does::Deed(self.one_of(&ACCESSES, Deed::Load)),
             args,

@@ -32,6 +32,9 @@ struct Args {
     /// Name each seed before its case is played: the last one is that of a crash.
     #[arg(long)]
     verbose: bool,
+    /// Show what happens in the case of the first seed on the first runtime, and end.
+    #[arg(long)]
+    trace: bool,
 }
 
 fn main() -> ExitCode {
@@ -51,6 +54,12 @@ fn run(args: &Args) -> anyhow::Result<u64> {
         [] => &Kind::ALL[..],
         kinds => kinds,
     };
+    if args.trace {
+        for kind in kinds {
+            println!("{}", lab.trace(*kind, args.seed));
+        }
+        return Ok(0);
+    }
     let time = args.minutes.and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
     let most = args.count.unwrap_or(if time.is_some() { u64::MAX } else { 1000 });
     let mut differences = 0;

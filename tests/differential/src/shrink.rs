@@ -90,7 +90,7 @@ impl Lab {
         }
     }
 
-    /// What happens in the case of a seed on the first engine: the number of lines, and a check that seeds repeat.
+    /// What happens in the case of a seed on the first engine.
     pub fn trace(&self, kind: Kind, seed: u64) -> Trace {
         let first = &self.subjects[0];
         match kind {

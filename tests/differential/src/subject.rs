@@ -16,8 +16,7 @@ use crate::probe::Probe;
 /// A runtime, with an engine of it that notes what it does.
 pub struct Subject {
     name: &'static str,
-    scripts: Arc<dyn Engine>,
-    modules: Arc<dyn Engine>,
+    engine: Arc<dyn Engine>,
     programs: Mutex<HashMap<usize, Arc<Program>>>,
 }
 
@@ -35,25 +34,21 @@ impl Subject {
                 runtime.name
             );
         }
-        let engine = |stack: Option<usize>| -> Result<Arc<dyn Engine>> {
-            let limits = Limits {
-                memory: Some(u64::from(MOST_PAGES) * 65_536),
-                table_elements: Some(1000),
-                // All guests end by themselves: what meets this hangs, and is found so on its own.
-                call_time: capabilities.time_limit.then_some(Duration::from_secs(60)),
-                stack: stack.filter(|_| capabilities.stack_limit),
-            };
-            let mut options = EngineOptions::with_limits(limits);
-            options.max_instances = 64;
-            let engine = runtime.create(&options).with_context(|| runtime.name.to_owned())?;
-            Ok(Arc::new(Probe(engine)))
+        let limits = Limits {
+            memory: Some(u64::from(MOST_PAGES) * 65_536),
+            table_elements: Some(1000),
+            // All guests end by themselves: what meets this hangs, and is found so on its own.
+            call_time: capabilities.time_limit.then_some(Duration::from_secs(60)),
+            // How much stack a function takes is the engine's own business, so guests, whose calls are bounded otherwise,
+            // have more than any of them needs.
+            stack: capabilities.stack_limit.then_some(1 << 20),
         };
+        let mut options = EngineOptions::with_limits(limits);
+        options.max_instances = 64;
+        let engine = runtime.create(&options).with_context(|| runtime.name.to_owned())?;
         Ok(Subject {
             name: runtime.name,
-            scripts: engine(None)?,
-            // How much stack a function takes is the engine's own business, so random modules, whose calls are bounded
-            // otherwise, have more than any of them needs.
-            modules: engine(Some(4 << 20))?,
+            engine: Arc::new(Probe(engine)),
             programs: Mutex::default(),
         })
     }
@@ -63,9 +58,9 @@ impl Subject {
         self.name
     }
 
-    /// The engine for random modules.
-    pub(crate) fn modules(&self) -> &dyn Engine {
-        &*self.modules
+    /// The engine, which notes what it does.
+    pub(crate) fn engine(&self) -> &dyn Engine {
+        &*self.engine
     }
 
     /// The guest of this flavor, compiled when first asked for.
@@ -76,7 +71,7 @@ impl Subject {
         }
         let described = FLAVORS.get(flavor).ok_or("there is no such guest")?;
         let code = wat::parse_str(module(*described)).map_err(|error| error.to_string())?;
-        let program = Program::load(&*self.scripts, &code).map_err(|failure| failure.to_string())?;
+        let program = Program::load(&*self.engine, &code).map_err(|failure| failure.to_string())?;
         let program = Arc::new(program);
         programs.insert(flavor, program.clone());
         Ok(program)

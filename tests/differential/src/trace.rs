@@ -41,3 +41,9 @@ impl Trace {
         (0..most).find(|at| self.lines.get(*at) != other.lines.get(*at))
     }
 }
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.lines.iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
