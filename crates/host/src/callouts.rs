@@ -250,15 +250,18 @@ impl Pending {
         self.entries.remove(&id.0)
     }
 
-    /// Takes out those of one context, or of all. The numbers of those that are not over for the embedder.
+    /// Takes out those of one context, or of all. The numbers of those that are not over for the embedder, in order.
     pub(crate) fn take_all(&mut self, of: Option<u32>) -> Vec<CalloutId> {
         let taken = self
             .entries
             .extract_if(|_, entry| of.is_none_or(|context| entry.context == context));
-        taken
+        let mut ids: Vec<CalloutId> = taken
             .filter(|(_, entry)| !entry.closed_there)
             .map(|(id, _)| CalloutId(id))
-            .collect()
+            .collect();
+        // The order in the map is another one in each run.
+        ids.sort_unstable();
+        ids
     }
 }
 
