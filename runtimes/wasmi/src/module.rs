@@ -9,9 +9,9 @@ use enginebay_engine::{
 };
 use wasmi::Linker;
 
-use crate::{host_function, selects};
 use crate::instance::WasmiInstance;
 use crate::state::State;
+use crate::{host_function, selects};
 
 pub(crate) struct WasmiModule {
     pub(crate) module: wasmi::Module,

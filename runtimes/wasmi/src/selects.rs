@@ -97,11 +97,13 @@ fn with_turns(code: &[u8], section: &Range<usize>, bodies: &[(Range<usize>, Vec<
     // The section's number and its size are in front of its contents, and the size may be written with more bytes than it
     // takes.
     let contents = section.start;
-    let number = (1..=5).map(|bytes| contents.checked_sub(bytes + 1)).find_map(|at| {
-        let at = at?;
-        let size = code.get(at + 1..contents)?;
-        (code.get(at) == Some(&CODE) && read_size(size) == Some(section.len())).then_some(at)
-    })?;
+    let number = (1..=5)
+        .map(|bytes| contents.checked_sub(bytes + 1))
+        .find_map(|at| {
+            let at = at?;
+            let size = code.get(at + 1..contents)?;
+            (code.get(at) == Some(&CODE) && read_size(size) == Some(section.len())).then_some(at)
+        })?;
     let mut copy = Vec::with_capacity(code.len() + new.len() - section.len() + 5);
     copy.extend_from_slice(code.get(..=number)?);
     write_size(&mut copy, new.len());

@@ -55,7 +55,10 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.add("calls::an_absent_export_is_an_error", absent_export);
     suite.add("calls::a_wrong_number_of_arguments_is_an_error", wrong_arguments);
     suite.add("calls::has_export", has_export);
-    suite.add("calls::a_select_sees_the_comparison_before_it", select_after_comparison);
+    suite.add(
+        "calls::a_select_sees_the_comparison_before_it",
+        select_after_comparison,
+    );
 }
 
 /// A word that uses all bits of its type, different at each place.
@@ -234,7 +237,11 @@ fn select_after_comparison(fixture: Fixture) {
             let run = export("run", &[I32], Some(I32));
             let mut guest = fixture.guest(&wat, &[], &[run], no_host());
             for (value, expected) in [(0, if_zero), (1, 15 - if_zero), (0x8000_0000, 15 - if_zero)] {
-                assert_eq!(guest.call(FIRST, &[value]).unwrap(), expected, "{condition} of {value}");
+                assert_eq!(
+                    guest.call(FIRST, &[value]).unwrap(),
+                    expected,
+                    "{condition} of {value}"
+                );
             }
         }
     }

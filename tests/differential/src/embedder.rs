@@ -11,7 +11,8 @@ use bytes::Bytes;
 use enginebay::abi::{BufferType, LogLevel, MapType, PropertyPath, Status, StreamType};
 use enginebay::host::{Callouts, ForeignCall, ForeignFunctions, Shared, VmLimits};
 use enginebay::{
-    Body, ContextId, HeaderMap, LifeSpan, LocalResponse, LogRecord, Platform, PropertyDeclaration, StreamState,
+    Body, ContextId, HeaderMap, LifeSpan, LocalResponse, LogRecord, Platform, PropertyDeclaration,
+    StreamState,
 };
 
 use crate::upstreams::Upstreams;
@@ -90,7 +91,13 @@ impl Stream {
             .ok();
         }
         for (path, value) in &self.properties {
-            write!(all, "property {} \"{}\" ", path.escape_ascii(), value.escape_ascii()).ok();
+            write!(
+                all,
+                "property {} \"{}\" ",
+                path.escape_ascii(),
+                value.escape_ascii()
+            )
+            .ok();
         }
         all
     }
@@ -132,7 +139,11 @@ impl StreamState for Stream {
     }
 
     fn set_filter_state(&mut self, key: &[u8], value: &[u8], span: LifeSpan) -> Status {
-        self.ask(format!("state {} {} {span:?}", key.escape_ascii(), value.escape_ascii()))
+        self.ask(format!(
+            "state {} {} {span:?}",
+            key.escape_ascii(),
+            value.escape_ascii()
+        ))
     }
 }
 
@@ -200,7 +211,9 @@ impl Platform for World {
     }
 
     fn tick_period_changed(&self, root: ContextId, period: Option<Duration>) {
-        self.asked.borrow_mut().push(format!("tick {} {period:?}", root.get()));
+        self.asked
+            .borrow_mut()
+            .push(format!("tick {} {period:?}", root.get()));
     }
 
     fn foreign_functions(&self) -> ForeignFunctions {

@@ -5,7 +5,9 @@ use fastrand::Rng;
 
 use crate::guest::FLAVORS;
 use crate::layout::{END, MOST_PAGES};
-use crate::script::{Action, Allocator, Arg, Deed, Does, Event, On, Reply, STREAM_TYPES, Script, ScriptCase, Step};
+use crate::script::{
+    Action, Allocator, Arg, Deed, Does, Event, On, Reply, STREAM_TYPES, Script, ScriptCase, Step,
+};
 
 /// The case of a seed: the same one every time.
 pub(crate) fn case(seed: u64) -> ScriptCase {
@@ -119,7 +121,7 @@ impl Generator {
             },
             17..=24 => Action::Answer {
                 vm: self.one_of(&self.vms.clone(), 0),
-                callout: self.rng.u32(0..4),
+                callout: self.rng.u32(0..2),
                 reply: match self.rng.u8(0..6) {
                     0 => Reply::Http,
                     1 => Reply::NoHttp,
@@ -177,7 +179,10 @@ impl Generator {
                     let kinds: Vec<u64> = (0..Allocator::ALL.len() as u64).collect();
                     self.deed(Deed::Allocator, &kinds)
                 }
-                19..=21 => self.deed(Deed::Return, &[0, 1, 2, 3, 4, 5, 6, 7, 256, 0x8000_0000, 0xffff_ffff]),
+                19..=21 => self.deed(
+                    Deed::Return,
+                    &[0, 1, 2, 3, 4, 5, 6, 7, 256, 0x8000_0000, 0xffff_ffff],
+                ),
                 _ => self.call(),
             };
             script.push(step);
@@ -242,11 +247,35 @@ impl Generator {
 
     /// A host function. Those that say how things are, and those of WASI that fail in any case, come less often.
     fn call(&mut self) -> Step {
+        // What makes callbacks later, so that there are some.
+        const CAUSES: [HostFunction; 7] = [
+            HostFunction::ProxyHttpCall,
+            HostFunction::ProxyHttpCall,
+            HostFunction::ProxyGrpcCall,
+            HostFunction::ProxyGrpcStream,
+            HostFunction::ProxySetTickPeriodMilliseconds,
+            HostFunction::ProxyRegisterSharedQueue,
+            HostFunction::ProxyEnqueueSharedQueue,
+        ];
         let function = loop {
+            if self.rng.u8(0..6) == 0 {
+                break self.one_of(&CAUSES, HostFunction::ProxyLog);
+            }
             let function = self.one_of(HostFunction::ALL, HostFunction::ProxyLog);
-            let often = function.def().capability().is_some_and(|name| name.starts_with("proxy_"));
+            let often = function
+                .def()
+                .capability()
+                .is_some_and(|name| name.starts_with("proxy_"));
             let rare = matches!(function, HostFunction::WasiProcExit | HostFunction::WasiProcRaise);
-            if self.rng.u8(0..8) < if often { 8 } else if rare { 1 } else { 2 } {
+            if self.rng.u8(0..8)
+                < if often {
+                    8
+                } else if rare {
+                    1
+                } else {
+                    2
+                }
+            {
                 break function;
             }
         };
@@ -254,7 +283,8 @@ impl Generator {
         let mut args = Vec::new();
         for (name, kind) in std::iter::zip(def.param_names, def.params) {
             let good = self.argument(name, *kind, args.last());
-            let arg = match self.rng.u8(0..14) {
+            // Of many arguments one wrong one is enough.
+            let arg = match self.rng.usize(0..8 + 4 * def.params.len()) {
                 0 => Arg::Num(self.edge()),
                 _ => good,
             };
@@ -294,7 +324,9 @@ impl Generator {
 
     /// Bytes for what this parameter is.
     fn bytes(&mut self, name: &str) -> Vec<u8> {
-        const NAMES: [&[u8]; 8] = [b"k", b":path", b"accept", b"X-Upper", b"", b"q", b"reverse", b"refuse"];
+        const NAMES: [&[u8]; 8] = [
+            b"k", b":path", b"accept", b"X-Upper", b"", b"q", b"reverse", b"refuse",
+        ];
         const PATHS: [&[u8]; 10] = [
             b"p",
             b"plugin_name",
@@ -315,12 +347,17 @@ impl Generator {
             return self.pairs();
         }
         match name {
-            "upstream_name_data" => self.one_of(&[&b"cluster"[..], b"cluster", b"down", b"nowhere"], b""),
+            "upstream_name_data" => match self.rng.u8(0..10) {
+                0 => b"down",
+                1 => b"nowhere",
+                _ => b"cluster",
+            },
             "vm_id_data" => self.one_of(&[&b"vm0"[..], b"vm1", b""], b""),
             "path_data" => self.one_of(&PATHS, b""),
-            "message_data" | "message" | "value_data" | "body_data" | "arguments_data" => {
-                self.one_of(&[&b"value"[..], b"", b"one\ntwo\r\n", b"too much", b"\xff\xfe\0"], b"")
-            }
+            "message_data" | "message" | "value_data" | "body_data" | "arguments_data" => self.one_of(
+                &[&b"value"[..], b"", b"one\ntwo\r\n", b"too much", b"\xff\xfe\0"],
+                b"",
+            ),
             _ => self.one_of(&NAMES, b""),
         }
         .to_vec()
@@ -340,12 +377,18 @@ impl Generator {
         ];
         let mut all: Vec<(&str, &str)> = PAIRS[..3].to_vec();
         for _ in 0..self.rng.usize(0..4) {
-            all.push(self.one_of(&PAIRS, PAIRS[0]));
+            // The last two are none that a map takes.
+            let most = if self.rng.u8(0..10) == 0 {
+                PAIRS.len()
+            } else {
+                PAIRS.len() - 2
+            };
+            all.push(PAIRS[self.rng.usize(0..most)]);
         }
         let mut bytes = (all.len() as u32).to_le_bytes().to_vec();
         for (name, value) in &all {
             for text in [name, value] {
-                let lie = u32::from(self.rng.u8(0..60) == 0) * self.rng.u32(..);
+                let lie = u32::from(self.rng.u8(0..150) == 0) * self.rng.u32(..);
                 bytes.extend_from_slice(&(text.len() as u32).wrapping_add(lie).to_le_bytes());
             }
         }

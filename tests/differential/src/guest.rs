@@ -8,9 +8,7 @@ use std::fmt::Write as _;
 use enginebay::abi::{AbiVersion, Callback, HostFunction, Namespace, Param, functions};
 use enginebay::engine::{Signature, ValType};
 
-use crate::layout::{
-    ALLOCATOR, END, HEAP, MOST_STEPS, OUT, PAGES, PARAMS, SCRIPT, STEP,
-};
+use crate::layout::{ALLOCATOR, END, HEAP, MOST_STEPS, OUT, PAGES, PARAMS, SCRIPT, STEP};
 use crate::script::{Allocator, Deed};
 
 /// What guests there are.
@@ -77,7 +75,8 @@ pub(crate) fn deed_code(deed: Deed) -> u32 {
 /// The module as text.
 pub(crate) fn module(flavor: Flavor) -> String {
     let version = flavor.version;
-    let mut wat = "(module (type $step (func (param i32))) (type $other (func (param i64) (result i64)))\n".to_owned();
+    let mut wat =
+        "(module (type $step (func (param i32))) (type $other (func (param i64) (result i64)))\n".to_owned();
     let mut steps = String::new();
     let mut table = vec!["$nothing".to_owned(); HostFunction::COUNT + 1];
     for def in functions::functions_of(version) {
@@ -146,8 +145,14 @@ pub(crate) fn module(flavor: Flavor) -> String {
     }
     for start in flavor.starts {
         match *start {
-            "main" => wat.push_str("(func (export \"main\") (param i32 i32) (result i32) (call $run (i32.const 0)))\n"),
-            start => writeln!(wat, "(func (export \"{start}\") (drop (call $run (i32.const 0))))").unwrap_or_default(),
+            "main" => wat.push_str(
+                "(func (export \"main\") (param i32 i32) (result i32) (call $run (i32.const 0)))\n",
+            ),
+            start => writeln!(
+                wat,
+                "(func (export \"{start}\") (drop (call $run (i32.const 0))))"
+            )
+            .unwrap_or_default(),
         }
     }
     wat.push_str(&allocator(flavor.allocator));
@@ -157,17 +162,28 @@ pub(crate) fn module(flavor: Flavor) -> String {
 
 fn argument(at: u32, ty: ValType) -> String {
     let load = if ty == ValType::I64 { "$arg64" } else { "$arg" };
-    format!(" (call {load} (i32.add (local.get 0) (i32.const {})))", 8 + 16 * at)
+    format!(
+        " (call {load} (i32.add (local.get 0) (i32.const {})))",
+        8 + 16 * at
+    )
 }
 
 fn entry(callback: Callback, signature: Signature, result: Option<Param>) -> String {
     let mut wat = format!("(func (export \"{callback}\") {}\n", func_type(signature));
-    writeln!(wat, "(i32.store (i32.const {PARAMS}) (i32.const {}))", callback.index()).ok();
+    writeln!(
+        wat,
+        "(i32.store (i32.const {PARAMS}) (i32.const {}))",
+        callback.index()
+    )
+    .ok();
     for at in 0..signature.params.len() {
         let address = PARAMS as usize + 4 + 4 * at;
         writeln!(wat, "(i32.store (i32.const {address}) (local.get {at}))").ok();
     }
-    let run = format!("(call $run (i32.const {}))", u32::from(result == Some(Param::Bool)));
+    let run = format!(
+        "(call $run (i32.const {}))",
+        u32::from(result == Some(Param::Bool))
+    );
     match signature.result {
         Some(_) => writeln!(wat, "{run})"),
         None => writeln!(wat, "(drop {run}))"),
@@ -216,7 +232,9 @@ fn allocator(name: &str) -> String {
             Allocator::Good => continue,
             Allocator::Null => "(return (i32.const 0))".to_owned(),
             Allocator::Outside => format!("(return (i32.const {END}))"),
-            Allocator::AtTheEdge => "(return (i32.sub (i32.mul (memory.size) (i32.const 65536)) (i32.const 1)))".to_owned(),
+            Allocator::AtTheEdge => {
+                "(return (i32.sub (i32.mul (memory.size) (i32.const 65536)) (i32.const 1)))".to_owned()
+            }
             Allocator::Top => "(return (i32.const -1))".to_owned(),
             Allocator::OverTheScript => format!("(return (i32.const {}))", SCRIPT + STEP),
             Allocator::OverResults => format!("(return (i32.const {OUT}))"),
@@ -225,7 +243,9 @@ fn allocator(name: &str) -> String {
             Allocator::Recurses => "(return (call $deeper (i32.const 0)))".to_owned(),
             // -1, when it can't, is an address beyond the end.
             Allocator::Grows => "(return (i32.mul (memory.grow (i32.const 1)) (i32.const 65536)))".to_owned(),
-            Allocator::SwitchesContext => "(drop (call $proxy_set_effective_context (i32.const 1)))".to_owned(),
+            Allocator::SwitchesContext => {
+                "(drop (call $proxy_set_effective_context (i32.const 1)))".to_owned()
+            }
             Allocator::Exits => "(call $proc_exit (i32.const 7))".to_owned(),
             // The call inside allocates too: from the good allocator, or it would never end.
             Allocator::CallsForBytes => format!(

@@ -60,14 +60,19 @@ fn run(args: &Args) -> anyhow::Result<u64> {
         }
         return Ok(0);
     }
-    let time = args.minutes.and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
+    let time = args
+        .minutes
+        .and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
     let most = args.count.unwrap_or(if time.is_some() { u64::MAX } else { 1000 });
     let mut differences = 0;
     for kind in kinds {
         let start = Instant::now();
         let mut played = 0;
         let mut said = start;
-        while played < most && time.is_none_or(|time| start.elapsed() < time) && differences < args.differences {
+        while played < most
+            && time.is_none_or(|time| start.elapsed() < time)
+            && differences < args.differences
+        {
             let seed = args.seed.wrapping_add(played);
             if args.verbose {
                 eprintln!("{kind}: seed {seed}");

@@ -172,7 +172,12 @@ pub(crate) fn case(seed: u64) -> ModuleCase {
         };
         calls.push(Call {
             export,
-            args: EXPORTS[export].signature.params.iter().map(|ty| word(ty, &mut rng)).collect(),
+            args: EXPORTS[export]
+                .signature
+                .params
+                .iter()
+                .map(|ty| word(ty, &mut rng))
+                .collect(),
             fresh: rng.u8(0..3) == 0,
         });
     }
@@ -231,17 +236,21 @@ impl Host for Answers {
             self.depth.set(self.depth.get() - 1);
             return Ok(result?);
         }
-        let sum = args.iter().fold(3u64, |sum, word| sum.wrapping_mul(31).wrapping_add(*word));
+        let sum = args
+            .iter()
+            .fold(3u64, |sum, word| sum.wrapping_mul(31).wrapping_add(*word));
         if let Ok(place) = guest.memory().write(sum % 70_000, 1) {
             place[0] = sum as u8;
         }
-        Ok(match IMPORTS.get(function).and_then(|import| import.signature.result) {
-            None => 0,
-            Some(I32) => sum & 0xffff_ffff,
-            Some(I64) => sum,
-            Some(F32) => u64::from((sum as f32).to_bits()),
-            Some(F64) => (sum as f64).to_bits(),
-        })
+        Ok(
+            match IMPORTS.get(function).and_then(|import| import.signature.result) {
+                None => 0,
+                Some(I32) => sum & 0xffff_ffff,
+                Some(I64) => sum,
+                Some(F32) => u64::from((sum as f32).to_bits()),
+                Some(F64) => (sum as f64).to_bits(),
+            },
+        )
     }
 }
 
@@ -280,7 +289,11 @@ fn instantiate(module: &Arc<dyn Module>, recorder: &Recorder) -> Option<Box<dyn 
         Ok(mut instance) => {
             let memory = instance.memory();
             let bytes = memory.read(0, memory.len() as u64).unwrap_or_default();
-            recorder.note(format!("instance; memory {:08x} of {:#x}", crc32fast::hash(bytes), bytes.len()));
+            recorder.note(format!(
+                "instance; memory {:08x} of {:#x}",
+                crc32fast::hash(bytes),
+                bytes.len()
+            ));
             Some(instance)
         }
         Err(error) => {
@@ -293,7 +306,10 @@ fn instantiate(module: &Arc<dyn Module>, recorder: &Recorder) -> Option<Box<dyn 
 
 /// Cases a little smaller than this one.
 pub(crate) fn smaller(case: &ModuleCase) -> Vec<ModuleCase> {
-    let calls = without_parts(&case.calls).into_iter().map(|calls| ModuleCase { calls, ..case.clone() });
+    let calls = without_parts(&case.calls).into_iter().map(|calls| ModuleCase {
+        calls,
+        ..case.clone()
+    });
     let mut all: Vec<ModuleCase> = calls.collect();
     for (number, call) in case.calls.iter().enumerate() {
         for at in 0..call.args.len() {
@@ -310,7 +326,11 @@ pub(crate) fn smaller(case: &ModuleCase) -> Vec<ModuleCase> {
         }
         let code = module(case.config, &seed);
         if code.len() < case.code.len() {
-            all.push(ModuleCase { seed, code, ..case.clone() });
+            all.push(ModuleCase {
+                seed,
+                code,
+                ..case.clone()
+            });
         }
     }
     all
@@ -320,7 +340,11 @@ impl fmt::Display for ModuleCase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, call) in self.calls.iter().enumerate() {
             let fresh = if call.fresh { " of a new instance" } else { "" };
-            writeln!(f, "event {number}: {}({:x?}){fresh}", EXPORTS[call.export].name, call.args)?;
+            writeln!(
+                f,
+                "event {number}: {}({:x?}){fresh}",
+                EXPORTS[call.export].name, call.args
+            )?;
         }
         match wasmprinter::print_bytes(&self.code) {
             Ok(text) => writeln!(f, "{text}"),

@@ -32,7 +32,10 @@ pub(crate) fn play(subject: &Subject, case: &ScriptCase, look: Option<usize>) ->
         contexts: BTreeMap::new(),
     };
     for (number, event) in case.events.iter().enumerate() {
-        recorder.begin(number, event.scripts.iter().map(|script| encode::patch(script)).collect());
+        recorder.begin(
+            number,
+            event.scripts.iter().map(|script| encode::patch(script)).collect(),
+        );
         let outcome = player.act(&event.action);
         recorder.note(outcome.unwrap_or_else(|| "there is no such VM or context".to_owned()));
         player.look_around(&event.action, &recorder);
@@ -57,7 +60,11 @@ fn told<T: Debug>(result: Result<T, Failure>) -> String {
         Ok(value) => format!("result {value:?}"),
         Err(failure) => {
             let trap = failure.trap().map(|trap| trap.kind());
-            format!("failed: {} in {:?}, {trap:?}", failure.state(), failure.function())
+            format!(
+                "failed: {} in {:?}, {trap:?}",
+                failure.state(),
+                failure.function()
+            )
         }
     }
 }
@@ -115,7 +122,12 @@ impl Player<'_> {
                 let result = of.create_stream(id, Stream::new(self.asked.clone()));
                 self.keep(vm, *stream, result)
             }
-            Action::On { stream, on, size, end } => {
+            Action::On {
+                stream,
+                on,
+                size,
+                end,
+            } => {
                 let (vm, id) = self.of_context(*stream)?;
                 vm.stream(id)?;
                 callback(vm, id, *on, *size as usize, *end)

@@ -47,7 +47,11 @@ impl Difference {
 
 fn first_difference(a: &[u8], b: &[u8]) -> Option<String> {
     let at = std::iter::zip(a, b).position(|(a, b)| a != b)?;
-    let bytes = |memory: &[u8]| memory.get(at..).map(|rest| format!("{:02x?}", &rest[..rest.len().min(8)]));
+    let bytes = |memory: &[u8]| {
+        memory
+            .get(at..)
+            .map(|rest| format!("{:02x?}", &rest[..rest.len().min(8)]))
+    };
     Some(format!("at {at:#x}: {}, {}", bytes(a)?, bytes(b)?))
 }
 

@@ -137,14 +137,38 @@ pub(crate) enum Reply {
 /// what names one that is not there does nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    NewVm { vm: u32, flavor: usize, vm_id: u32 },
-    StartPlugin { vm: u32, root: u32, allow_stop: bool },
-    CreateStream { root: u32, stream: u32 },
-    On { stream: u32, on: On, size: u32, end: bool },
+    NewVm {
+        vm: u32,
+        flavor: usize,
+        vm_id: u32,
+    },
+    StartPlugin {
+        vm: u32,
+        root: u32,
+        allow_stop: bool,
+    },
+    CreateStream {
+        root: u32,
+        stream: u32,
+    },
+    On {
+        stream: u32,
+        on: On,
+        size: u32,
+        end: bool,
+    },
     Tick(u32),
     Deliver(u32),
-    Foreign { root: u32, function: u32, arguments: Vec<u8> },
-    Answer { vm: u32, callout: u32, reply: Reply },
+    Foreign {
+        root: u32,
+        function: u32,
+        arguments: Vec<u8>,
+    },
+    Answer {
+        vm: u32,
+        callout: u32,
+        reply: Reply,
+    },
     Log(u32),
     AccessLog(u32),
     Finish(u32),

@@ -45,7 +45,9 @@ impl Subject {
         };
         let mut options = EngineOptions::with_limits(limits);
         options.max_instances = 64;
-        let engine = runtime.create(&options).with_context(|| runtime.name.to_owned())?;
+        let engine = runtime
+            .create(&options)
+            .with_context(|| runtime.name.to_owned())?;
         Ok(Subject {
             name: runtime.name,
             engine: Arc::new(Probe(engine)),
