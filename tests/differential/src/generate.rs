@@ -74,14 +74,26 @@ impl Generator {
         self.rng.choice(all).copied().unwrap_or(otherwise)
     }
 
+    /// A context whose end this is: few events are about it afterwards.
+    fn last_of(&mut self, context: &dyn Fn(&mut Self) -> u32) -> u32 {
+        let last = context(self);
+        if self.rng.u8(0..5) > 0 {
+            self.roots.retain(|root| *root != last);
+            self.streams.retain(|stream| *stream != last);
+        }
+        last
+    }
+
     fn action(&mut self, number: usize) -> Action {
         let choice = match number {
             0 => 0,
             1 => 1,
             2 => 2,
+            _ if self.roots.is_empty() => 1,
+            _ if self.streams.is_empty() => 2,
             _ => self.rng.u32(0..60),
         };
-        let context = |generator: &mut Self| match generator.rng.u8(0..4) {
+        let context = |generator: &mut Self| match generator.rng.u8(0..8) {
             0 => generator.one_of(&generator.roots.clone(), 0),
             _ => generator.one_of(&generator.streams.clone(), 0),
         };
@@ -133,9 +145,9 @@ impl Generator {
             },
             25 | 26 => Action::Log(context(self)),
             27 | 28 => Action::AccessLog(self.one_of(&self.roots.clone(), 0)),
-            29..=31 => Action::Finish(context(self)),
-            32 | 33 => Action::FinishConnection(context(self)),
-            34 => Action::Abandon(context(self)),
+            29..=31 => Action::Finish(self.last_of(&context)),
+            32 | 33 => Action::FinishConnection(self.last_of(&context)),
+            34 => Action::Abandon(self.last_of(&context)),
             35 => Action::DropVm(self.one_of(&self.vms.clone(), 0)),
             _ => Action::On {
                 stream: self.one_of(&self.streams.clone(), 0),
@@ -172,8 +184,8 @@ impl Generator {
         }
         for _ in 0..self.rng.usize(0..7) {
             let step = match self.rng.u8(0..120) {
-                0 => self.trap(),
-                1..=4 => self.memory(),
+                0 | 1 => self.trap(),
+                2..=4 => self.memory(),
                 5..=8 => self.deed(Deed::Grow, &[0, 1, 1, 2, 3, 65_535, 65_536, 0xffff_ffff]),
                 9..=18 => {
                     let kinds: Vec<u64> = (0..Allocator::ALL.len() as u64).collect();
@@ -299,7 +311,9 @@ impl Generator {
     fn argument(&mut self, name: &str, kind: Param, before: Option<&Arg>) -> Arg {
         match kind {
             Param::Size if matches!(before, Some(Arg::Data(_) | Arg::Pieces(_))) => Arg::Len,
-            Param::Ptr if name.starts_with("return_") => Arg::Out(self.rng.u32(0..16)),
+            // Numbers that the host gives are put where calls that take one look for it.
+            Param::Ptr if number_slot(name).is_some() => Arg::Out(number_slot(name).unwrap_or(0)),
+            Param::Ptr if name.starts_with("return_") => Arg::Out(self.rng.u32(3..16)),
             Param::Ptr if name.contains("iovs") || name.ends_with("_data") && name.len() < 8 => {
                 let count = self.rng.usize(0..4);
                 Arg::Pieces((0..count).map(|_| self.bytes("message")).collect())
@@ -308,10 +322,9 @@ impl Generator {
             Param::Ptr => Arg::Out(self.rng.u32(16..32)),
             Param::Bool => Arg::Num(self.rng.u64(0..2)),
             _ => match name {
-                // Numbers that the host gave are where it was told to put them.
-                "stream_id" | "call_or_stream_id" | "queue_id" | "metric_id" => match self.rng.u8(0..3) {
+                name if number_slot(name).is_some() => match self.rng.u8(0..5) {
                     0 => Arg::Num(self.rng.u64(0..12)),
-                    _ => Arg::Load(self.rng.u32(0..16)),
+                    _ => Arg::Load(number_slot(name).unwrap_or(0)),
                 },
                 "stream_type" => Arg::Num(self.rng.u64(0..=STREAM_TYPES)),
                 "status_code" => Arg::Num(self.one_of(&[200, 404, 503, 0, 99, 1000], 200)),
@@ -348,7 +361,7 @@ impl Generator {
         }
         match name {
             "upstream_name_data" => match self.rng.u8(0..10) {
-                0 => b"down",
+                0 => &b"down"[..],
                 1 => b"nowhere",
                 _ => b"cluster",
             },
@@ -399,5 +412,15 @@ impl Generator {
             }
         }
         bytes
+    }
+}
+
+/// The place of a number that the host gives and takes.
+fn number_slot(name: &str) -> Option<u32> {
+    match name {
+        "return_queue_id" | "queue_id" => Some(0),
+        "return_metric_id" | "metric_id" => Some(1),
+        "return_call_id" | "return_stream_id" | "stream_id" | "call_or_stream_id" => Some(2),
+        _ => None,
     }
 }

@@ -37,7 +37,7 @@ pub(crate) fn play(subject: &Subject, case: &ScriptCase, look: Option<usize>) ->
             event.scripts.iter().map(|script| encode::patch(script)).collect(),
         );
         let outcome = player.act(&event.action);
-        recorder.note(outcome.unwrap_or_else(|| "there is no such VM or context".to_owned()));
+        recorder.note(outcome.unwrap_or_else(|| format!("nothing to do for {:?}", event.action)));
         player.look_around(&event.action, &recorder);
     }
     recorder.begin(case.events.len(), Vec::new());
