@@ -1,6 +1,6 @@
 //! What is left out to make a script smaller, larger parts first.
 
-use crate::script::{Arg, ScriptCase, Step};
+use crate::script::{Action, Arg, Event, ScriptCase, Step};
 
 /// Scripts a little smaller than this one.
 pub(crate) fn smaller(case: &ScriptCase) -> Vec<ScriptCase> {
@@ -9,6 +9,11 @@ pub(crate) fn smaller(case: &ScriptCase) -> Vec<ScriptCase> {
         .map(|events| ScriptCase { events })
         .collect();
     for (number, event) in case.events.iter().enumerate() {
+        for action in simpler_actions(&event.action, &case.events[..number]) {
+            let mut new = case.clone();
+            new.events[number].action = action;
+            all.push(new);
+        }
         let mut with = |scripts| {
             let mut new = case.clone();
             new.events[number].scripts = scripts;
@@ -48,6 +53,44 @@ pub(crate) fn without_parts<T: Clone>(list: &[T]) -> Vec<Vec<T>> {
             all.push([&list[..from], &list[to..]].concat());
         }
         size /= 2;
+    }
+    all
+}
+
+/// What may do in place of this. Everything can become the log of a plugin, which needs nothing but the plugin; nothing
+/// becomes what it was again.
+fn simpler_actions(action: &Action, before: &[Event]) -> Vec<Action> {
+    let root = before.iter().find_map(|event| match event.action {
+        Action::StartPlugin { root, .. } => Some(root),
+        _ => None,
+    });
+    let mut all = Vec::new();
+    match action {
+        Action::Log(_) | Action::NewVm { .. } | Action::StartPlugin { .. } | Action::DropVm(_) => {}
+        _ => all.extend(root.map(Action::Log)),
+    }
+    match action {
+        Action::Foreign {
+            root,
+            function,
+            arguments,
+        } if *function != 0 || !arguments.is_empty() => all.push(Action::Foreign {
+            root: *root,
+            function: 0,
+            arguments: Vec::new(),
+        }),
+        Action::On {
+            stream,
+            on,
+            size,
+            end,
+        } if *size != 0 || *end => all.push(Action::On {
+            stream: *stream,
+            on: *on,
+            size: 0,
+            end: false,
+        }),
+        _ => {}
     }
     all
 }

@@ -93,7 +93,7 @@ fn much_happens_in_the_cases() {
     let most = count(&scripts, "nothing to do for ");
     assert!(most < count(&scripts, "result "), "{most}");
     let modules = lines(Kind::Modules);
-    for part in ["returned ", "trapped: ", "inside: ", "mixed("] {
+    for part in ["returned ", "trapped: ", "inside: ", "single("] {
         assert!(count(&modules, part) > 5, "{part}");
     }
 }
