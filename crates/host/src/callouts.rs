@@ -318,6 +318,19 @@ mod tests {
     }
 
     #[test]
+    fn those_of_a_context_are_taken_out_in_order() {
+        let mut pending = Pending::new(false);
+        let kinds = [CalloutKind::HttpCall, CalloutKind::GrpcStream]
+            .into_iter()
+            .cycle();
+        let mut ids: Vec<CalloutId> = kinds.take(50).map(|kind| pending.insert(kind, 1, 0)).collect();
+        let other = pending.insert(CalloutKind::HttpCall, 2, 0);
+        ids.sort_unstable();
+        assert_eq!(pending.take_all(Some(1)), ids);
+        assert_eq!(pending.take_all(None), [other]);
+    }
+
+    #[test]
     fn numbers_of_a_thread_are_different_in_all_its_vms() {
         let (mut one, mut two) = (Pending::new(true), Pending::new(true));
         let a = one.insert(CalloutKind::HttpCall, 1, 0);

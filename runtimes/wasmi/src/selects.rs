@@ -129,3 +129,51 @@ fn read_size(bytes: &[u8]) -> Option<usize> {
     let add = |size: usize, byte: &u8| size << 7 | usize::from(byte & 0x7f);
     Some(bytes.iter().rev().fold(0, add))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_they_are_written() {
+        for size in [0, 1, 127, 128, 300, 16_383, 16_384, 1 << 27] {
+            let mut bytes = Vec::new();
+            write_size(&mut bytes, size);
+            assert_eq!(read_size(&bytes), Some(size));
+            // Longer than it has to be.
+            if let Some(last) = bytes.last_mut() {
+                *last |= 0x80;
+            }
+            bytes.push(0);
+            assert_eq!(read_size(&bytes), Some(size));
+        }
+        assert_eq!(read_size(&[]), None);
+        assert_eq!(read_size(&[1, 1]), None);
+        assert_eq!(read_size(&[0x80]), None);
+    }
+
+    #[test]
+    fn what_is_no_module_or_needs_nothing_stays() {
+        let nothing = b"\0asm\x01\0\0\0";
+        for code in [&b"no module"[..], b"", nothing] {
+            assert!(matches!(separate(code), Cow::Borrowed(same) if same == code));
+        }
+    }
+
+    /// `(module (func (param i32) (result i32) i32.const 7 i32.const 8 local.get 0 i32.eqz select))`, with the sizes of the
+    /// section and of the function written in more bytes than they take.
+    #[test]
+    fn sizes_may_be_long() {
+        let body = [0, 0x41, 7, 0x41, 8, 0x20, 0, 0x45, 0x1b, 0x0b];
+        let mut code = b"\0asm\x01\0\0\0\x01\x06\x01\x60\x01\x7f\x01\x7f\x03\x02\x01\0\x0a".to_vec();
+        code.extend_from_slice(&[0x8c + 1, 0x80, 0x00, 1, 0x8a, 0x00]);
+        code.extend_from_slice(&body);
+        let copy = separate(&code);
+        let body = [0, 0x41, 7, 0x41, 8, 0x20, 0, 0x45, 0x41, 1, 0x77, 0x1b, 0x0b];
+        assert!(
+            copy.ends_with(&[&[0x0a, 15, 1, 13][..], &body].concat()),
+            "{copy:x?}"
+        );
+        wasmparser::validate(&copy).unwrap();
+    }
+}

@@ -123,3 +123,51 @@ pub(crate) fn shrink<C: Case>(mut case: C, differs: impl Fn(&C) -> bool) -> C {
     }
     case
 }
+
+#[cfg(test)]
+mod tests {
+    use enginebay::abi::HostFunction;
+
+    use super::*;
+    use crate::script::{Arg, Does};
+
+    #[test]
+    fn what_is_left_is_what_it_takes() {
+        let calls = |case: &ScriptCase, wanted| -> usize {
+            let steps = case
+                .events
+                .iter()
+                .flat_map(|event| event.scripts.iter().flatten());
+            steps.filter(|step| step.does == Does::Call(wanted)).count()
+        };
+        let takes = |case: &ScriptCase| {
+            calls(case, HostFunction::ProxyLog) > 0 && calls(case, HostFunction::ProxyHttpCall) > 0
+        };
+        let case = (0..).map(generate::case).find(takes).unwrap();
+        let small = shrink(case.clone(), takes);
+        assert!(case.events.len() > small.events.len());
+        let steps: Vec<_> = small
+            .events
+            .iter()
+            .flat_map(|event| event.scripts.iter().flatten())
+            .collect();
+        assert_eq!(steps.len(), 2, "{small}");
+        assert!(
+            steps
+                .iter()
+                .all(|step| step.args.iter().all(|arg| *arg == Arg::Num(0))),
+            "{small}"
+        );
+        assert!(small.smaller().iter().all(|smaller| !takes(smaller)), "{small}");
+    }
+
+    #[test]
+    fn a_module_gets_smaller_too() {
+        let takes =
+            |case: &ModuleCase| case.to_string().contains("f64.") && case.to_string().contains("event 0");
+        let case = (0..).map(modules::case).find(takes).unwrap();
+        let small = shrink(case.clone(), takes);
+        assert!(small.to_string().len() < case.to_string().len());
+        assert!(!small.to_string().contains("event 1"), "{small}");
+    }
+}
