@@ -93,13 +93,13 @@ pub(crate) fn run(engine: &dyn Engine, code: &[u8], given: &Given) -> Result<Rc<
 }
 
 /// A VM with one plugin.
-pub(crate) fn start(
+pub(crate) fn start<S: StreamState>(
     engine: &dyn Engine,
     code: &[u8],
     vm_config: VmConfig,
     config: &str,
     page: &Rc<Page>,
-) -> Result<(Vm<Stream>, ContextId), Failure> {
+) -> Result<(Vm<S>, ContextId), Failure> {
     let program = Arc::new(Program::load(engine, code)?);
     let vm = Vm::new(&program, &Arc::new(vm_config), page.clone())?;
     let root = vm.start_plugin(PluginConfig {
@@ -121,7 +121,7 @@ fn exchange(
         ..VmConfig::default()
     };
     let consumer = consumer
-        .map(|code| start(engine, code, config_of_consumer, "", page))
+        .map(|code| start::<Stream>(engine, code, config_of_consumer, "", page))
         .transpose()?;
     let vm_config = VmConfig {
         configuration: given.vm_config.as_bytes().to_vec(),

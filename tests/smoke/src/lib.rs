@@ -13,6 +13,7 @@ mod native;
 #[cfg(feature = "null")]
 mod native_type;
 mod page;
+mod tcp;
 mod together;
 mod upstreams;
 
@@ -22,10 +23,57 @@ use enginebay::engine::{Engine, Runtime};
 use enginebay::{EngineOptions, Limits};
 use libtest_mimic::{Failed, Trial};
 
-pub use cases::{CALLS, CASES, Case, Code, Given, Needs};
+pub use cases::{CALLS, CASES, SDKS, Case, Code, Given, Needs};
 pub use upstreams::{Answer, Named};
 
-/// All cases on all runtimes.
+/// One thing that is asked of a runtime.
+pub struct Check {
+    name: &'static str,
+    lacks: Option<&'static str>,
+    run: Box<dyn Fn() -> Result<(), Failed> + Send + Sync>,
+}
+
+impl Check {
+    fn new(name: &'static str, run: impl Fn() -> Result<(), Failed> + Send + Sync + 'static) -> Self {
+        Check {
+            name,
+            lacks: None,
+            run: Box::new(run),
+        }
+    }
+
+    /// The name, such as `add_header`. It stays what it is.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Why the runtime need not be asked.
+    pub fn lacks(&self) -> Option<&'static str> {
+        self.lacks
+    }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    /// What was wrong.
+    pub fn run(&self) -> Result<(), String> {
+        (self.run)().map_err(|failed| failed.message().unwrap_or("failed").to_owned())
+    }
+}
+
+/// All cases, for a runtime.
+pub fn checks(runtime: Runtime) -> Vec<Check> {
+    let cases = CASES.iter().chain(CALLS).chain(SDKS).map(|case| Check {
+        lacks: case.lacks(&runtime),
+        ..Check::new(case.name, move || check(&runtime, case))
+    });
+    let checks = cases.chain(together::checks(runtime)).chain(tcp::checks(runtime));
+    #[cfg(feature = "null")]
+    let checks = checks.chain(native_type::check_of(runtime));
+    checks.collect()
+}
+
+/// All cases on all runtimes that are linked in.
 ///
 /// # Panics
 /// When two linked crates claim one name.
@@ -34,26 +82,20 @@ pub fn trials() -> Vec<Trial> {
     let runtimes = registry.iter().copied();
     runtimes
         .flat_map(|runtime| {
-            let cases = CASES.iter().chain(CALLS).map(move |case| trial(runtime, case));
-            let others = together::trials(runtime);
-            #[cfg(feature = "null")]
-            let others = others.chain(native_type::trial(runtime));
-            cases.chain(others)
+            let short = runtime.name.rsplit('.').next().unwrap_or(runtime.name);
+            checks(runtime).into_iter().map(move |check| trial(short, check))
         })
         .collect()
 }
 
-fn trial(runtime: Runtime, case: &'static Case) -> Trial {
-    let trial = Trial::test(name(&runtime, case.name), move || check(&runtime, case));
-    match case.lacks(&runtime) {
+fn trial(runtime: &str, check: Check) -> Trial {
+    let name = format!("{runtime}::{}", check.name);
+    let lacks = check.lacks;
+    let trial = Trial::test(name, move || (check.run)());
+    match lacks {
         Some(reason) => trial.with_kind(reason).with_ignored_flag(true),
         None => trial,
     }
-}
-
-fn name(runtime: &Runtime, case: &str) -> String {
-    let short = runtime.name.rsplit('.').next().unwrap_or(runtime.name);
-    format!("{short}::{case}")
 }
 
 fn engine(runtime: &Runtime) -> Result<Arc<dyn Engine>, Failed> {

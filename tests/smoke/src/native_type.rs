@@ -9,12 +9,12 @@ use enginebay::null::native::{
     Action, Buffer, HostCalls, LogLevel, Map, MetricKind, NativePlugin, Status, Stream as Direction,
 };
 use enginebay::{VmConfig, null};
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::Failed;
 
 use crate::exchange::{Stream, start};
 use crate::page::Page;
 use crate::upstreams::Answer;
-use crate::{engine, name};
+use crate::{Check, engine};
 
 null::native_plugin!("caller", || Caller { waits_for: 0 });
 
@@ -137,10 +137,10 @@ log INFO: (1, Ok(Some([121, 111, 117])))
 resumed true
 under way 0";
 
-/// The one trial, for a runtime that has the plugin.
-pub(crate) fn trial(runtime: Runtime) -> Option<Trial> {
+/// The one check. Only runtimes of native plugins have the plugin.
+pub(crate) fn check_of(runtime: Runtime) -> Option<Check> {
     let native = !runtime.capabilities.sandbox;
-    native.then(|| Trial::test(name(&runtime, "a_type_that_calls"), move || check(&runtime)))
+    native.then(|| Check::new("a_type_that_calls", move || check(&runtime)))
 }
 
 fn check(runtime: &Runtime) -> Result<(), Failed> {
@@ -149,7 +149,7 @@ fn check(runtime: &Runtime) -> Result<(), Failed> {
         ("http", Answer::Http("200", "body")),
         ("grpc", Answer::Grpc(5, "gone")),
     ]));
-    let (vm, root) = start(&*engine, b"caller", VmConfig::default(), "", &page)?;
+    let (vm, root) = start::<Stream>(&*engine, b"caller", VmConfig::default(), "", &page)?;
     vm.deliver()?;
     let id = vm.create_stream(root, Stream::default())?;
     vm.on_request_headers(id, 0, true)?;

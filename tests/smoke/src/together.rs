@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use enginebay::VmConfig;
 use enginebay::engine::{Engine, Runtime};
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::Failed;
 
 use crate::exchange::{Stream, start};
 use crate::page::Page;
 use crate::upstreams::{Answer, Named};
-use crate::{Code, engine, name};
+use crate::{Check, Code, engine};
 
 /// A guest, what its two VMs are answered, and the page that each gives.
 struct Pair {
@@ -76,11 +76,11 @@ request x-grpc-status-message: gone",
     },
 ];
 
-/// One trial for each pair.
-pub(crate) fn trials(runtime: Runtime) -> impl Iterator<Item = Trial> {
+/// One check for each pair.
+pub(crate) fn checks(runtime: Runtime) -> impl Iterator<Item = Check> {
     PAIRS
         .iter()
-        .map(move |pair| Trial::test(name(&runtime, pair.name), move || check(&runtime, pair)))
+        .map(move |pair| Check::new(pair.name, move || check(&runtime, pair)))
 }
 
 fn check(runtime: &Runtime, pair: &Pair) -> Result<(), Failed> {
@@ -101,7 +101,7 @@ fn run(engine: &dyn Engine, code: &[u8], pair: &Pair) -> Result<[Rc<Page>; 2], F
     let pages = pair.upstreams.map(|upstreams| Rc::new(Page::new(upstreams)));
     let mut sides = Vec::new();
     for page in &pages {
-        let (vm, root) = start(engine, code, VmConfig::default(), "", page)?;
+        let (vm, root) = start::<Stream>(engine, code, VmConfig::default(), "", page)?;
         let mut stream = Stream::default();
         for (name, value) in pair.headers {
             stream.request.push_valid(name, value);

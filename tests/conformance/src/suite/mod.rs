@@ -1,7 +1,9 @@
 //! The suite: every case there is for a host, by name.
 
 mod cases;
+mod engine;
 mod expected;
+mod guests;
 
 use crate::host::Host;
 
@@ -51,7 +53,12 @@ impl<'h> Check<'h> {
 
 /// All cases for a host, in an order that stays the same: those that share a guest follow each other.
 pub fn checks(host: &dyn Host) -> Vec<Check<'_>> {
-    cases::checks(host)
+    let mut checks = cases::checks(host);
+    if let Some(runtime) = host.runtime() {
+        checks.extend(engine::checks(*runtime));
+        checks.extend(guests::checks(*runtime));
+    }
+    checks
 }
 
 /// The area of a case: what stands in the first column of a table. `abi/0.2.1` of `abi/0.2.1/proxy_log/ok`, `engine` of
