@@ -8,6 +8,7 @@
 
 mod cases;
 mod exchange;
+mod loader;
 #[cfg(feature = "null")]
 mod native;
 #[cfg(feature = "null")]
@@ -19,12 +20,13 @@ mod upstreams;
 
 use std::sync::Arc;
 
-use enginebay::engine::{Engine, Runtime};
-use enginebay::{EngineOptions, Limits};
+use enginebay::engine::Runtime;
 use libtest_mimic::{Failed, Trial};
 
 pub use cases::{CALLS, CASES, SDKS, Case, Code, Given, Needs};
 pub use upstreams::{Answer, Named};
+
+use loader::Loader;
 
 /// One thing that is asked of a runtime.
 pub struct Check {
@@ -63,14 +65,22 @@ impl Check {
 
 /// All cases, for a runtime.
 pub fn checks(runtime: Runtime) -> Vec<Check> {
-    let cases = CASES.iter().chain(CALLS).chain(SDKS).map(|case| Check {
-        lacks: case.lacks(&runtime),
-        ..Check::new(case.name, move || check(&runtime, case))
-    });
-    let checks = cases.chain(together::checks(runtime)).chain(tcp::checks(runtime));
+    let loader = Arc::new(Loader::new(runtime));
+    let case = |case: &'static Case| {
+        let loader = loader.clone();
+        Check {
+            lacks: case.lacks(&runtime),
+            ..Check::new(case.name, move || check(&loader, case))
+        }
+    };
+    let mut checks: Vec<Check> = CASES.iter().chain(CALLS).chain(SDKS).map(case).collect();
+    checks.extend(together::checks(&loader));
+    checks.extend(tcp::checks(&loader));
     #[cfg(feature = "null")]
-    let checks = checks.chain(native_type::check_of(runtime));
-    checks.collect()
+    if !runtime.capabilities.sandbox {
+        checks.push(native_type::check_of(&loader));
+    }
+    checks
 }
 
 /// All cases on all runtimes that are linked in.
@@ -98,32 +108,20 @@ fn trial(runtime: &str, check: Check) -> Trial {
     }
 }
 
-fn engine(runtime: &Runtime) -> Result<Arc<dyn Engine>, Failed> {
-    let limits = Limits {
-        call_time: runtime
-            .capabilities
-            .time_limit
-            .then_some(std::time::Duration::from_millis(300)),
-        ..Limits::default()
-    };
-    let mut options = EngineOptions::with_limits(limits);
-    options.max_instances = 4;
-    Ok(runtime.create(&options)?)
-}
-
-fn check(runtime: &Runtime, case: &Case) -> Result<(), Failed> {
-    let engine = engine(runtime)?;
-    let code = case.code.read(&*engine)?;
+fn check(loader: &Loader, case: &Case) -> Result<(), Failed> {
     // Twice: what one VM leaves behind must not be seen by the next one.
     for round in ["first", "second"] {
-        let page = exchange::run(&*engine, &code, &case.given)?.to_string();
-        if page.trim_end() != case.page.trim() {
-            return Err(format!(
-                "{round} round:\n--- expected\n{}\n--- got\n{page}",
-                case.page.trim()
-            )
-            .into());
-        }
+        let page = exchange::run(loader, case)?.to_string();
+        same(&page, case.page).map_err(|wrong| format!("{round} round:\n{wrong}"))?;
     }
     Ok(())
+}
+
+/// Compares what a page shows with what it must show.
+fn same(page: &str, expected: &str) -> Result<(), String> {
+    let expected = expected.trim();
+    match page.trim_end() == expected {
+        true => Ok(()),
+        false => Err(format!("--- expected\n{expected}\n--- got\n{page}")),
+    }
 }

@@ -2,16 +2,17 @@
 
 use std::ops::DerefMut;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use enginebay::abi::{BufferType, PeerType, Status, StreamType};
-use enginebay::engine::Runtime;
+use enginebay::abi::{Action, BufferType, PeerType, Status, StreamType};
 use enginebay::{Body, StreamState, VmConfig};
 use libtest_mimic::Failed;
 
 use crate::exchange::start;
+use crate::loader::Loader;
 use crate::page::Page;
-use crate::{Check, Code, engine};
+use crate::{Check, Code, same};
 
 /// A connection: what the plugin is configured with, what the client sends, and the page that it must give.
 struct Case {
@@ -87,22 +88,22 @@ impl StreamState for Connection {
 }
 
 /// One check for each connection.
-pub(crate) fn checks(runtime: Runtime) -> impl Iterator<Item = Check> {
-    CASES
-        .iter()
-        .map(move |case| Check::new(case.name, move || check(&runtime, case)))
+pub(crate) fn checks(loader: &Arc<Loader>) -> impl Iterator<Item = Check> {
+    CASES.iter().map(|case| {
+        let loader = loader.clone();
+        Check::new(case.name, move || check(&loader, case))
+    })
 }
 
-fn check(runtime: &Runtime, case: &Case) -> Result<(), Failed> {
-    let engine = engine(runtime)?;
-    let code = Code::Guest("tcp_tap").read(&*engine)?;
+fn check(loader: &Loader, case: &Case) -> Result<(), Failed> {
+    let program = loader.program(&Code::Guest("tcp_tap"))??;
     let page = Rc::new(Page::new(&[]));
-    let (vm, root) = start(&*engine, &code, VmConfig::default(), case.config, &page)?;
+    let (vm, root) = start(&program, VmConfig::default(), case.config, &page)?;
     let mut connection = Connection::default();
     connection.downstream.push(Bytes::from_static(case.sent.as_bytes()));
     let id = vm.create_stream(root, connection)?;
     vm.on_new_connection(id)?;
-    if vm.on_downstream_data(id, case.sent.len(), false)? != enginebay::abi::Action::Continue {
+    if vm.on_downstream_data(id, case.sent.len(), false)? != Action::Continue {
         page.line("paused");
     }
     vm.on_upstream_data(id, 3, true)?;
@@ -117,9 +118,5 @@ fn check(runtime: &Runtime, case: &Case) -> Result<(), Failed> {
         }
     }
     page.line(format!("contexts left {}", vm.context_count()));
-    let page = page.to_string();
-    match page == case.page.trim() {
-        true => Ok(()),
-        false => Err(format!("--- expected{}\n--- got\n{page}", case.page).into()),
-    }
+    Ok(same(&page.to_string(), case.page)?)
 }
