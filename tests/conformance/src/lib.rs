@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+mod below;
 mod candidate;
 mod case;
 mod cases;

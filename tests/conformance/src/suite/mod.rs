@@ -5,6 +5,7 @@ mod engine;
 mod expected;
 mod guests;
 
+use crate::below;
 use crate::host::Host;
 
 pub use expected::{EXPECTED, Expected};
@@ -57,6 +58,7 @@ pub fn checks(host: &dyn Host) -> Vec<Check<'_>> {
     if let Some(runtime) = host.runtime() {
         checks.extend(engine::checks(*runtime));
         checks.extend(guests::checks(*runtime));
+        checks.extend(below::checks(*runtime));
     }
     checks
 }

@@ -1,0 +1,3 @@
+//! Todo
+use super::Case;
+pub(super) const CASES: &[Case] = &[];
