@@ -37,12 +37,7 @@ pub(crate) fn add(suite: &mut Suite) {
         ("table/growth", table_growth as fn(Fixture)),
         ("table/module", table_of_module),
     ] {
-        suite.add_if(
-            can.table_limit,
-            "no table limit",
-            format!("limits/{name}"),
-            case,
-        );
+        suite.add_if(can.table_limit, "no table limit", format!("limits/{name}"), case);
     }
 
     let limit = Limits {
@@ -78,12 +73,7 @@ pub(crate) fn add(suite: &mut Suite) {
         ("stack/a_real_depth_is_reached", real_depth),
         ("stack/the_limit_is_what_counts", depth_follows_the_limit),
     ] {
-        suite.add_if(
-            can.stack_limit,
-            "no stack limit",
-            format!("limits/{name}"),
-            case,
-        );
+        suite.add_if(can.stack_limit, "no stack limit", format!("limits/{name}"), case);
     }
 }
 

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use enginebay::engine::Runtime;
 use libtest_mimic::{Failed, Trial};
 
-pub use cases::{CALLS, CASES, SDKS, Case, Code, Given, Needs};
+pub use cases::{CALLS, CASES, Case, Code, Given, Needs, SDKS};
 pub use upstreams::{Answer, Named};
 
 use loader::Loader;

@@ -100,7 +100,9 @@ fn check(loader: &Loader, case: &Case) -> Result<(), Failed> {
     let page = Rc::new(Page::new(&[]));
     let (vm, root) = start(&program, VmConfig::default(), case.config, &page)?;
     let mut connection = Connection::default();
-    connection.downstream.push(Bytes::from_static(case.sent.as_bytes()));
+    connection
+        .downstream
+        .push(Bytes::from_static(case.sent.as_bytes()));
     let id = vm.create_stream(root, connection)?;
     vm.on_new_connection(id)?;
     if vm.on_downstream_data(id, case.sent.len(), false)? != Action::Continue {
@@ -109,7 +111,9 @@ fn check(loader: &Loader, case: &Case) -> Result<(), Failed> {
     vm.on_upstream_data(id, 3, true)?;
     vm.on_downstream_connection_close(id, PeerType::Remote)?;
     vm.on_upstream_connection_close(id, PeerType::Local)?;
-    let left = vm.stream(id).map(|stream| (stream.downstream.to_bytes(), stream.closed));
+    let left = vm
+        .stream(id)
+        .map(|stream| (stream.downstream.to_bytes(), stream.closed));
     vm.finish_connection(id)?;
     if let Some((data, closed)) = left {
         page.line(format!("data {}", String::from_utf8_lossy(&data)));

@@ -64,7 +64,8 @@ impl Bay {
 
     /// Loads a module.
     pub(super) fn load(&self, wat: &str) -> Result<Arc<Program>, Failure> {
-        let no_module = |error: wat::Error| Failure::new(FailState::UnableToInitializeCode, error.to_string());
+        let no_module =
+            |error: wat::Error| Failure::new(FailState::UnableToInitializeCode, error.to_string());
         let code = wat::parse_str(wat).map_err(no_module)?;
         self.load_bytes(&code)
     }

@@ -16,7 +16,7 @@ pub(super) const NUMBER: u32 = 16;
 /// Where data starts.
 const DATA: usize = 1024;
 
-/// A module that imports every function of its ABI version under the function's own name, and reports at the finest
+/// A module that imports the functions it calls under their own names, and reports at the finest
 /// level: `$n` logs a number, `$log` the bytes at an address, `$out` those that [`AT`] and [`LEN`] lead to.
 pub(super) struct Guest {
     version: AbiVersion,
@@ -84,7 +84,11 @@ impl Guest {
             write!(params, " (result {})", val_type(ty)).ok();
         }
         let body = body.as_ref();
-        writeln!(self.parts, "(func (export \"{export}\"){params}\n{body} {result})").ok();
+        writeln!(
+            self.parts,
+            "(func (export \"{export}\"){params}\n{body} {result})"
+        )
+        .ok();
         self
     }
 
@@ -108,7 +112,12 @@ impl Guest {
 
     pub(super) fn wat(&self) -> String {
         let mut wat = "(module\n".to_owned();
-        for def in functions_of(self.version) {
+        // Only what is called: linking all functions would take most of the time of a case.
+        let called = |name: &str| {
+            let mut bodies = [REPORTS, &self.allocator, &self.parts].into_iter();
+            bodies.any(|body| body.contains(&format!("${name} ")) || body.contains(&format!("${name})")))
+        };
+        for def in functions_of(self.version).filter(|def| called(def.name)) {
             let module = match def.namespace {
                 Namespace::Env => "env",
                 Namespace::Wasi => "wasi_snapshot_preview1",

@@ -13,7 +13,10 @@ pub(super) const CASES: &[Case] = &[
     ("starting/start_without_initialize", start),
     ("starting/main_alone_is_not_called", main_alone),
     ("starting/a_trap_in_initialize", trap_in_initialize),
-    ("starting/a_trap_in_the_modules_start_function", trap_in_start_function),
+    (
+        "starting/a_trap_in_the_modules_start_function",
+        trap_in_start_function,
+    ),
     ("starting/order_and_arguments", order),
     ("starting/a_plugin_that_does_not_start", not_started),
     ("starting/a_plugin_that_does_not_configure", not_configured),
@@ -21,7 +24,10 @@ pub(super) const CASES: &[Case] = &[
     ("contexts/several_plugins_in_a_vm", several_plugins),
     ("contexts/streams_of_two_plugins_interleaved", interleaved),
     ("contexts/ids_are_unique_and_never_0", ids),
-    ("contexts/the_effective_context_of_another_plugin", effective_other),
+    (
+        "contexts/the_effective_context_of_another_plugin",
+        effective_other,
+    ),
     ("contexts/the_effective_context_of_nobody", effective_nobody),
     ("contexts/proxy_done_deferred", deferred),
     ("contexts/proxy_done_deferred_of_a_plugin", deferred_plugin),
@@ -37,7 +43,10 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 fn initialize(bay: &mut Bay) -> Verdict {
-    let all = Guest::new().on("_start", say(1)).on("main", say(2)).on("_initialize", say(3));
+    let all = Guest::new()
+        .on("_start", say(1))
+        .on("main", say(2))
+        .on("_initialize", say(3));
     bay.vm(&all)?;
     same(bay.reports(), ["3", "2"])
 }
@@ -66,18 +75,28 @@ fn trap_in_start_function(bay: &mut Bay) -> Verdict {
     let guest = Guest::new().and("(func $first (unreachable)) (start $first)");
     let failure = failed(bay.vm(&guest))?;
     same(failure.state(), FailState::UnableToCloneVm)?;
-    same(failure.trap().map(|trap| trap.kind()), Some(TrapKind::Unreachable))
+    same(
+        failure.trap().map(|trap| trap.kind()),
+        Some(TrapKind::Unreachable),
+    )
 }
 
 fn order(bay: &mut Bay) -> Verdict {
-    let sizes = |size: &str| format!("(call $n (local.get $plugin_context_id)) (call $n (local.get ${size}))");
+    let sizes =
+        |size: &str| format!("(call $n (local.get $plugin_context_id)) (call $n (local.get ${size}))");
     let guest = Guest::new()
         .on("_initialize", say(100))
         .on("proxy_on_context_create", CREATED)
         .on("proxy_on_vm_start", say(101) + &sizes("vm_configuration_size"))
-        .on("proxy_on_configure", say(102) + &sizes("plugin_configuration_size"));
+        .on(
+            "proxy_on_configure",
+            say(102) + &sizes("plugin_configuration_size"),
+        );
     let (vm, root) = bay.started(&guest)?;
-    same(bay.reports(), ["100", "1", "0", "101", "1", "16", "102", "1", "20"])?;
+    same(
+        bay.reports(),
+        ["100", "1", "0", "101", "1", "16", "102", "1", "20"],
+    )?;
     vm.create_stream(root, bay.stream())?;
     same(bay.reports(), ["2", "1"])
 }
@@ -118,9 +137,18 @@ fn several_plugins(bay: &mut Bay) -> Verdict {
     let (vm, first) = bay.started(&guest)?;
     let second = vm.start_plugin(plugin("second"))?;
     same(bay.reports(), ["7", "1", "7", "2"])?;
-    let (one, two) = (vm.create_stream(first, bay.stream())?, vm.create_stream(second, bay.stream())?);
-    same(vm.plugin(one).map(|plugin| plugin.name.clone()).as_deref(), Some("my_plugin"))?;
-    same(vm.plugin(two).map(|plugin| plugin.name.clone()).as_deref(), Some("second"))?;
+    let (one, two) = (
+        vm.create_stream(first, bay.stream())?,
+        vm.create_stream(second, bay.stream())?,
+    );
+    same(
+        vm.plugin(one).map(|plugin| plugin.name.clone()).as_deref(),
+        Some("my_plugin"),
+    )?;
+    same(
+        vm.plugin(two).map(|plugin| plugin.name.clone()).as_deref(),
+        Some("second"),
+    )?;
     same(vm.context_count(), 4)
 }
 
@@ -129,7 +157,7 @@ fn interleaved(bay: &mut Bay) -> Verdict {
     let [name, len] = guest.put("plugin_name");
     let whose = |callback: &str| {
         let read = format!("(drop {})", call("proxy_get_property", &[name, len, AT, LEN]));
-        format!("(call $n (local.get $context_id)) {read} (call $out) {}", callback)
+        format!("(call $n (local.get 0)) {read} (call $out) {callback}")
     };
     let guest = guest
         .on("proxy_on_request_headers", whose(&say(1)))
@@ -137,7 +165,10 @@ fn interleaved(bay: &mut Bay) -> Verdict {
         .on("proxy_on_log", whose(&say(3)));
     let (vm, first) = bay.started(&guest)?;
     let second = vm.start_plugin(plugin("second"))?;
-    let (one, two) = (vm.create_stream(first, bay.stream())?, vm.create_stream(second, bay.stream())?);
+    let (one, two) = (
+        vm.create_stream(first, bay.stream())?,
+        vm.create_stream(second, bay.stream())?,
+    );
     vm.on_request_headers(one, 1, true)?;
     vm.on_request_headers(two, 1, true)?;
     vm.on_response_headers(one, 1, true)?;
@@ -190,7 +221,10 @@ fn effective_other(bay: &mut Bay) -> Verdict {
 fn effective_nobody(bay: &mut Bay) -> Verdict {
     let steps = [3, 77, u32::MAX].map(|of| status("proxy_set_effective_context", &[of]));
     let (vm, root) = bay.started(&Guest::new().on_request(&steps))?;
-    let (one, gone) = (vm.create_stream(root, bay.stream())?, vm.create_stream(root, bay.stream())?);
+    let (one, gone) = (
+        vm.create_stream(root, bay.stream())?,
+        vm.create_stream(root, bay.stream())?,
+    );
     vm.on_request_headers(one, 1, true)?;
     same(bay.reports(), ["0", "2", "2"])?;
     vm.finish(gone)?;
@@ -200,7 +234,10 @@ fn effective_nobody(bay: &mut Bay) -> Verdict {
 
 /// Ends the context with this number, which waits for it.
 fn ends(id: u32) -> [String; 2] {
-    [status("proxy_set_effective_context", &[id]), status("proxy_done", &[])]
+    [
+        status("proxy_set_effective_context", &[id]),
+        status("proxy_done", &[]),
+    ]
 }
 
 const DELETED: &str = "(call $n (i32.add (i32.const 100) (local.get $context_id)))";
@@ -211,7 +248,10 @@ fn deferred(bay: &mut Bay) -> Verdict {
         .on("proxy_on_delete", DELETED)
         .on_request(&ends(2));
     let (vm, root) = bay.started(&guest)?;
-    let (first, second) = (vm.create_stream(root, bay.stream())?, vm.create_stream(root, bay.stream())?);
+    let (first, second) = (
+        vm.create_stream(root, bay.stream())?,
+        vm.create_stream(root, bay.stream())?,
+    );
     vm.finish(first)?;
     // Once more is no more.
     vm.finish(first)?;
@@ -224,8 +264,15 @@ fn deferred(bay: &mut Bay) -> Verdict {
 
 fn deferred_plugin(bay: &mut Bay) -> Verdict {
     let guest = Guest::new()
-        .on("proxy_on_configure", format!("(drop {})", call("proxy_set_tick_period_milliseconds", &[5])))
-        .returning("proxy_on_done", "", "(i32.gt_u (local.get $context_id) (i32.const 1))")
+        .on(
+            "proxy_on_configure",
+            format!("(drop {})", call("proxy_set_tick_period_milliseconds", &[5])),
+        )
+        .returning(
+            "proxy_on_done",
+            "",
+            "(i32.gt_u (local.get $context_id) (i32.const 1))",
+        )
         .on("proxy_on_delete", DELETED)
         .on("proxy_on_tick", status("proxy_done", &[]));
     let (vm, root) = bay.started(&guest)?;
@@ -290,9 +337,14 @@ const CALLBACKS: &[&str] = &[
 ];
 
 fn refused_later(bay: &mut Bay) -> Verdict {
-    let guest = CALLBACKS.iter().fold(Guest::new(), |guest, export| guest.on(export, say(7)));
+    let guest = CALLBACKS
+        .iter()
+        .fold(Guest::new(), |guest, export| guest.on(export, say(7)));
     let (vm, root) = bay.started(&guest.on("proxy_on_request_headers", "(unreachable)"))?;
-    let (other, id) = (vm.create_stream(root, bay.stream())?, vm.create_stream(root, bay.stream())?);
+    let (other, id) = (
+        vm.create_stream(root, bay.stream())?,
+        vm.create_stream(root, bay.stream())?,
+    );
     bay.reports();
     let failure = failed(vm.on_request_headers(id, 1, true))?;
     same(failure.function(), Some("proxy_on_request_headers"))?;
@@ -323,7 +375,10 @@ fn kinds(bay: &mut Bay) -> Verdict {
     for (body, kind) in [
         ("(unreachable)", TrapKind::Unreachable),
         ("(drop (i32.load (i32.const -4)))", TrapKind::MemoryOutOfBounds),
-        ("(drop (i32.div_u (i32.const 1) (i32.const 0)))", TrapKind::Arithmetic),
+        (
+            "(drop (i32.div_u (i32.const 1) (i32.const 0)))",
+            TrapKind::Arithmetic,
+        ),
         ("(call $deep)", TrapKind::StackOverflow),
         ("(call_indirect (i32.const 1))", TrapKind::BadTableAccess),
         ("(call $proc_exit (i32.const 3))", TrapKind::Exit(3)),
@@ -388,7 +443,10 @@ fn callouts_cancelled(bay: &mut Bay) -> Verdict {
 fn others_go_on(bay: &mut Bay) -> Verdict {
     let guest = Guest::new().on(
         "proxy_on_request_headers",
-        format!("{} (if (i32.eqz (local.get $num_headers)) (then (unreachable)))", say(1)),
+        format!(
+            "{} (if (i32.eqz (local.get $num_headers)) (then (unreachable)))",
+            say(1)
+        ),
     );
     let program = bay.load(&guest.wat())?;
     let make = || Vm::<Stream>::new(&program, &Default::default(), bay.world.clone());
@@ -412,7 +470,9 @@ fn others_go_on(bay: &mut Bay) -> Verdict {
 }
 
 fn dropped_with_streams(bay: &mut Bay) -> Verdict {
-    let guest = Guest::new().on("proxy_on_done", say(1)).on("proxy_on_delete", say(2));
+    let guest = Guest::new()
+        .on("proxy_on_done", say(1))
+        .on("proxy_on_delete", say(2));
     let (vm, root) = bay.started(&guest)?;
     for _ in 0..100 {
         vm.create_stream(root, bay.stream())?;

@@ -81,11 +81,7 @@ fn newest_marker(bay: &mut Bay) -> Verdict {
 
 fn no_allocator(bay: &mut Bay) -> Verdict {
     let message = "Wasm module is missing malloc function";
-    fails(
-        bay.load(&module(&[MARKER])),
-        FailState::MissingFunction,
-        message,
-    )
+    fails(bay.load(&module(&[MARKER])), FailState::MissingFunction, message)
 }
 
 fn malloc(bay: &mut Bay) -> Verdict {
@@ -181,7 +177,8 @@ fn other_versions_callback(bay: &mut Bay) -> Verdict {
 
 fn no_function(bay: &mut Bay) -> Verdict {
     let global = r#"(global (export "proxy_on_log") i32 (i32.const 0))"#;
-    let message = "Bad function signature for: proxy_on_log, want: function (i32), but the module exports: global";
+    let message =
+        "Bad function signature for: proxy_on_log, want: function (i32), but the module exports: global";
     refused(bay, &[MARKER, ALLOCATOR, global], message)
 }
 
