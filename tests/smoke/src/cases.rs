@@ -62,8 +62,10 @@ pub struct Given {
 pub enum Needs {
     /// To run plugins.
     Nothing,
-    /// To keep guests apart from the host: to stop them, limit them, or run modules.
+    /// To keep guests apart from the host: to limit them, or run modules.
     Sandbox,
+    /// To stop them after 300 ms.
+    TimeLimit,
     /// To run a guest of an SDK that can't be compiled natively beside the others.
     OtherSdk,
 }
@@ -74,7 +76,7 @@ impl Case {
         match self.needs {
             _ if runtime.capabilities.sandbox => None,
             Needs::Nothing => None,
-            Needs::Sandbox => Some("native plugins have no limits"),
+            Needs::Sandbox | Needs::TimeLimit => Some("native plugins have no limits"),
             Needs::OtherSdk => Some("its SDK is not built natively"),
         }
     }
@@ -449,7 +451,7 @@ Function: proxy_on_request_headers failed: host error: a host function panicked:
             headers: &[("x-spin", "1")],
             ..NOTHING
         },
-        needs: Needs::Sandbox,
+        needs: Needs::TimeLimit,
         page: "
 log INFO: spin: looping in request_headers
 failed: RuntimeError

@@ -14,14 +14,17 @@ use crate::Code;
 /// One engine of a runtime, and what was loaded on it.
 pub(crate) struct Loader {
     runtime: Runtime,
+    call_time: Duration,
     engine: OnceLock<Result<Arc<dyn Engine>, String>>,
     programs: Mutex<HashMap<Vec<u8>, Arc<Program>>>,
 }
 
 impl Loader {
-    pub(crate) fn new(runtime: Runtime) -> Self {
+    /// On an engine whose guests may run for so long, if it can limit that.
+    pub(crate) fn new(runtime: Runtime, call_time: Duration) -> Self {
         Loader {
             runtime,
+            call_time,
             engine: OnceLock::new(),
             programs: Mutex::default(),
         }
@@ -35,14 +38,14 @@ impl Loader {
         let engine = self.engine.get_or_init(|| {
             let time_limit = self.runtime.capabilities.time_limit;
             let mut options = EngineOptions::with_limits(Limits {
-                call_time: time_limit.then_some(Duration::from_millis(300)),
+                call_time: time_limit.then_some(self.call_time),
                 ..Limits::default()
             });
             // Checks may run side by side, with two VMs each.
             options.max_instances = 64;
             self.runtime.create(&options).map_err(|error| error.to_string())
         });
-        Ok(&**engine.as_ref().map_err(|why| Failed::from(why))?)
+        Ok(&**engine.as_ref().map_err(Failed::from)?)
     }
 
     /// A plugin.

@@ -7,6 +7,8 @@ mod lifecycle;
 mod limits;
 mod loading;
 mod memory;
+#[cfg(feature = "null")]
+mod native;
 mod sharing;
 
 use enginebay::engine::Runtime;
@@ -28,17 +30,53 @@ const AREAS: &[Area] = &[
     ("memory", &[memory::CASES]),
 ];
 
-/// All of them.
+/// All of them. Of a runtime of native plugins only those are asked that need no WebAssembly.
 pub(crate) fn checks<'h>(runtime: Runtime) -> impl Iterator<Item = Check<'h>> {
-    let lacks = (!runtime.capabilities.sandbox).then_some("the guests are WebAssembly");
+    let native = !runtime.capabilities.sandbox;
     let cases = AREAS
         .iter()
         .flat_map(|(area, lists)| lists.concat().into_iter().map(move |case| (*area, case)));
     cases.map(move |(area, (name, run))| {
-        Check::new(format!("{area}/{name}"), move || {
+        let name = format!("{area}/{name}");
+        let (run, lacks) = match (native, natively(&name)) {
+            (false, _) => (run, None),
+            (true, Some(run)) => (run, None),
+            (true, None) => (run, Some("the guest is WebAssembly")),
+        };
+        Check::new(name, move || {
             let verdict = Bay::new(runtime).and_then(|mut bay| run(&mut bay));
             verdict.map_err(|wrong| wrong.to_string())
         })
         .lacking(lacks)
     })
+}
+
+/// How native plugins are asked the same.
+fn natively(name: &str) -> Option<fn(&mut Bay) -> Verdict> {
+    #[cfg(feature = "null")]
+    let cases = native::CASES;
+    #[cfg(not(feature = "null"))]
+    let cases: &[Case] = &[];
+    cases.iter().find(|case| case.0 == name).map(|case| case.1)
+}
+
+#[cfg(all(test, feature = "null"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn native_cases_are_cases_of_an_area() {
+        let names: Vec<String> = AREAS
+            .iter()
+            .flat_map(|(area, lists)| {
+                lists
+                    .concat()
+                    .into_iter()
+                    .map(move |case| format!("{area}/{}", case.0))
+            })
+            .collect();
+        for (name, _) in native::CASES {
+            assert!(names.iter().any(|of| of == name), "{name}");
+        }
+    }
 }
