@@ -147,10 +147,7 @@ pub(super) fn plugin(name: &str) -> PluginConfig {
 }
 
 /// Compares.
-pub(super) fn same<G: Debug, E: Debug>(got: G, expected: E) -> Verdict
-where
-    G: PartialEq<E>,
-{
+pub(super) fn same<G: Debug + PartialEq<E>, E: Debug>(got: G, expected: E) -> Verdict {
     match got == expected {
         true => Ok(()),
         false => Err(format!("got {got:?}, and not {expected:?}").into()),

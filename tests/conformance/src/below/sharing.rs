@@ -191,7 +191,7 @@ fn queue_of_two_vms(bay: &mut Bay) -> Verdict {
 }
 
 fn queue_resolved(bay: &mut Bay) -> Verdict {
-    let (one, a) = bay.streaming(&guest(|g| register(g), nothing), "vm")?;
+    let (one, a) = bay.streaming(&guest(register, nothing), "vm")?;
     let looks = |g: &mut Guest| resolve(g, "other") + &resolve(g, "") + &resolve(g, "vm") + &load(NUMBER);
     let (two, b) = bay.streaming(&guest(looks, nothing), "other")?;
     one.on_request_headers(a, 1, true)?;
@@ -200,10 +200,7 @@ fn queue_resolved(bay: &mut Bay) -> Verdict {
 }
 
 fn queue_order(bay: &mut Bay) -> Verdict {
-    let (one, a) = bay.streaming(
-        &guest(|g| register(g), |_| dequeue() + &dequeue() + &dequeue()),
-        "vm",
-    )?;
+    let (one, a) = bay.streaming(&guest(register, |_| dequeue() + &dequeue() + &dequeue()), "vm")?;
     let adds = |g: &mut Guest| resolve(g, "vm") + &enqueue(g, "first") + &enqueue(g, "second");
     let (two, b) = bay.streaming(&guest(adds, nothing), "other")?;
     one.on_request_headers(a, 1, true)?;
@@ -252,7 +249,7 @@ fn queue_told_each(bay: &mut Bay) -> Verdict {
 }
 
 fn queue_gone(bay: &mut Bay) -> Verdict {
-    let (one, a) = bay.streaming(&guest(|g| register(g), nothing), "vm")?;
+    let (one, a) = bay.streaming(&guest(register, nothing), "vm")?;
     let adds = |g: &mut Guest| enqueue(g, "item");
     let (two, b) = bay.streaming(&guest(|g| resolve(g, "vm"), adds), "other")?;
     one.on_request_headers(a, 1, true)?;
