@@ -18,6 +18,8 @@ pub(super) const CASES: &[Case] = &[
     ("vm/local_response_body", local_body),
     ("vm/local_response_details", local_details),
     ("vm/property", property),
+    ("vm/declared_properties", declared_properties),
+    ("vm/declared_path", declared_path),
     ("vm/callouts", callouts),
     ("vm/callout_bytes", callout_bytes),
     ("vm/finishing", finishing),
@@ -139,6 +141,32 @@ fn property(bay: &mut Bay) -> Verdict {
     let [path, len] = guest.put("path");
     let set = |value| status("proxy_set_property", &[path, len, 2048, value]);
     same(request(bay, guest, &[set(3), set(2)])?, ["2", "0"])
+}
+
+/// Declares properties with Envoy's foreign function. Only the plugin itself can, not its streams.
+fn declared(bay: &Bay, properties: &[&str]) -> Result<Vec<String>, Box<dyn std::error::Error>> {
+    let mut guest = Guest::new();
+    let [name, len] = guest.put("declare_property");
+    let declare = |property: &&str| {
+        // The message's first field is the name.
+        let message = [&[10, property.len() as u8], property.as_bytes()].concat();
+        let [message, message_len] = guest.put(message);
+        let args = [name, len, message, message_len, AT, LEN];
+        status("proxy_call_foreign_function", &args)
+    };
+    let steps: String = properties.iter().map(declare).collect();
+    bay.started(&guest.on("proxy_on_configure", steps))?;
+    Ok(bay.reports())
+}
+
+fn declared_properties(bay: &mut Bay) -> Verdict {
+    bay.set_limits(|limits| limits.declared_properties = 2);
+    same(declared(bay, &["a", "b", "c"])?, ["0", "0", "10"])
+}
+
+fn declared_path(bay: &mut Bay) -> Verdict {
+    bay.set_limits(|limits| limits.declared_path = 3);
+    same(declared(bay, &["four", "now"])?, ["10", "0"])
 }
 
 /// Sends an HTTP call with so many bytes of body.

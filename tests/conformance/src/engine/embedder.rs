@@ -162,7 +162,8 @@ impl StreamState for Stream {
     }
 }
 
-/// The platform of a case: a clock that stands still, the "random" bytes 1, 2, 3…, and two foreign functions.
+/// The platform of a case: a clock that stands still, the "random" bytes 1, 2, 3…, and two foreign functions
+/// besides those of Envoy.
 pub(crate) struct World {
     pub(crate) seen: Rc<RefCell<Seen>>,
     shared: Shared,
@@ -277,7 +278,7 @@ impl Platform for World {
     }
 
     fn foreign_functions(&self) -> ForeignFunctions {
-        ForeignFunctions::default()
+        enginebay::foreign::envoy()
             .with("reverse", |call: &mut ForeignCall<'_>| {
                 let reversed: Vec<u8> = call.arguments().iter().rev().copied().collect();
                 call.results().extend(reversed);
