@@ -2,14 +2,16 @@
 
 mod allocator;
 mod bay;
+mod contexts;
+mod failure;
 mod guest;
-mod lifecycle;
 mod limits;
 mod loading;
 mod memory;
 #[cfg(feature = "null")]
 mod native;
 mod sharing;
+mod starting;
 
 use enginebay::engine::Runtime;
 
@@ -23,7 +25,10 @@ type Case = (&'static str, fn(&mut Bay) -> Verdict);
 type Area = (&'static str, &'static [&'static [Case]]);
 
 const AREAS: &[Area] = &[
-    ("lifecycle", &[loading::CASES, lifecycle::CASES]),
+    (
+        "lifecycle",
+        &[loading::CASES, starting::CASES, contexts::CASES, failure::CASES],
+    ),
     ("sharing", &[sharing::CASES]),
     ("limits", &[limits::CASES]),
     ("allocator", &[allocator::CASES]),
@@ -56,8 +61,9 @@ fn natively(name: &str) -> Option<fn(&mut Bay) -> Verdict> {
     #[cfg(feature = "null")]
     let cases = native::CASES;
     #[cfg(not(feature = "null"))]
-    let cases: &[Case] = &[];
-    cases.iter().find(|case| case.0 == name).map(|case| case.1)
+    let cases: &[&[Case]] = &[];
+    let mut cases = cases.iter().copied().flatten();
+    cases.find(|case| case.0 == name).map(|case| case.1)
 }
 
 #[cfg(all(test, feature = "null"))]
@@ -75,7 +81,7 @@ mod tests {
                     .map(move |case| format!("{area}/{}", case.0))
             })
             .collect();
-        for (name, _) in native::CASES {
+        for (name, _) in native::CASES.iter().copied().flatten() {
             assert!(names.iter().any(|of| of == name), "{name}");
         }
     }
