@@ -40,25 +40,39 @@ pub(crate) fn add(suite: &mut Suite) {
     for count in 0..=I32S.len() {
         for result in [None, Some(I32)] {
             let signature = Signature::new(&I32S[..count], result);
-            suite.add(format!("calls::i32::{signature}"), move |fixture| {
+            let name = match result {
+                None => format!("calls/i32/{count}_parameters"),
+                Some(_) => format!("calls/i32/{count}_parameters_and_a_result"),
+            };
+            suite.add(name, move |fixture| {
                 values_pass_through(&fixture, signature);
             });
         }
     }
     for signature in MIXED {
-        suite.add(format!("calls::mixed::{signature}"), |fixture| {
+        let (params, result) = (words(signature.params), words(signature.result.as_slice()));
+        suite.add(format!("calls/mixed/{params}_to_{result}"), |fixture| {
             values_pass_through(&fixture, *signature);
         });
     }
-    suite.add("calls::an_i32_is_zero_extended", an_i32_is_zero_extended);
-    suite.add("calls::functions_have_the_numbers_of_the_request", numbers);
-    suite.add("calls::an_absent_export_is_an_error", absent_export);
-    suite.add("calls::a_wrong_number_of_arguments_is_an_error", wrong_arguments);
-    suite.add("calls::has_export", has_export);
+    suite.add("calls/an_i32_is_zero_extended", an_i32_is_zero_extended);
+    suite.add("calls/functions_have_the_numbers_of_the_request", numbers);
+    suite.add("calls/an_absent_export_is_an_error", absent_export);
+    suite.add("calls/a_wrong_number_of_arguments_is_an_error", wrong_arguments);
+    suite.add("calls/has_export", has_export);
     suite.add(
-        "calls::a_select_sees_the_comparison_before_it",
+        "calls/a_select_sees_the_comparison_before_it",
         select_after_comparison,
     );
+}
+
+/// Types in the name of a case.
+fn words(types: &[ValType]) -> String {
+    let words: Vec<String> = types.iter().map(ValType::to_string).collect();
+    match words.is_empty() {
+        true => "nothing".to_owned(),
+        false => words.join("_"),
+    }
 }
 
 /// A word that uses all bits of its type, different at each place.

@@ -11,6 +11,7 @@
 
 #![deny(unsafe_code)]
 
+mod below;
 mod candidate;
 mod case;
 mod cases;

@@ -1,6 +1,6 @@
 //! enginebay's own host, on any of its runtimes.
 
-mod embedder;
+pub(crate) mod embedder;
 mod upstreams;
 
 use std::rc::Rc;

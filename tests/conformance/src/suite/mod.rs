@@ -2,8 +2,11 @@
 
 mod cases;
 mod compiled;
+mod engine;
 mod expected;
+mod guests;
 
+use crate::below;
 use crate::host::Host;
 
 #[cfg(feature = "null")]
@@ -56,6 +59,11 @@ impl<'h> Check<'h> {
 pub fn checks(host: &dyn Host) -> Vec<Check<'_>> {
     let mut checks = cases::checks(host);
     checks.extend(compiled::checks(host));
+    if let Some(runtime) = host.runtime() {
+        checks.extend(engine::checks(*runtime));
+        checks.extend(guests::checks(*runtime));
+        checks.extend(below::checks(*runtime));
+    }
     checks
 }
 
