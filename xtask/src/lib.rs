@@ -7,6 +7,7 @@ pub mod abi;
 pub mod bench;
 pub mod features;
 pub mod guests;
+pub mod mutations;
 pub mod needs;
 mod process;
 pub mod soak;

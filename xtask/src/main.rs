@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{abi, bench, features, guests, needs, soak, test};
+use xtask::{abi, bench, features, guests, mutations, needs, soak, test};
 
 /// Tasks of this project.
 #[derive(Debug, Parser)]
@@ -20,6 +20,7 @@ enum Task {
     Bench(bench::Args),
     Features(features::Args),
     Guests(guests::Args),
+    Mutations(mutations::Args),
     Needs(needs::Args),
     Soak(soak::Args),
     Test(test::Args),
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::run(&args),
         Task::Features(args) => features::run(&args),
         Task::Guests(args) => guests::run(&args),
+        Task::Mutations(args) => mutations::run(&args),
         Task::Needs(args) => needs::run(&args),
         Task::Soak(args) => soak::run(&args),
         Task::Test(args) => test::run(&args),
