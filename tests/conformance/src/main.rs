@@ -1,9 +1,10 @@
 //! The conformance suite on every runtime that is linked in: `cargo xtask conformance`.
 #![forbid(unsafe_code)]
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
-use enginebay_conformance::{Candidate, page, process};
+use enginebay_conformance::{Candidate, page};
 
 fn main() -> ExitCode {
     let candidates = match enginebay_conformance::linked() {
@@ -19,14 +20,13 @@ fn main() -> ExitCode {
 
 /// Prints `docs/conformance.md`.
 fn write_page(candidates: &[Candidate]) -> ExitCode {
-    if let Some(code) = process::be_worker(candidates) {
-        return code;
-    }
-    match page::mutations().and_then(|mutations| page::page(candidates, &mutations)) {
-        Ok(page) => {
-            print!("{page}");
-            ExitCode::SUCCESS
-        }
+    let page = page::mutations().and_then(|mutations| page::page(candidates, &mutations));
+    let printed = page.and_then(|page| {
+        let printed = std::io::stdout().write_all(page.as_bytes());
+        printed.map_err(|error| error.to_string())
+    });
+    match printed {
+        Ok(()) => ExitCode::SUCCESS,
         Err(why) => fail(&why),
     }
 }
