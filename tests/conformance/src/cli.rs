@@ -3,6 +3,7 @@
 mod progress;
 
 use std::collections::BTreeSet;
+use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -67,6 +68,11 @@ pub fn main(candidates: Vec<Candidate>) -> ExitCode {
 /// Whether nothing failed.
 fn run(args: &Args, candidates: &[Candidate]) -> Result<bool, String> {
     let chosen = choose(candidates, &args.runtimes)?;
+    if let Some(file) = &args.out {
+        // Better said before the run than after it.
+        let opened = OpenOptions::new().create(true).append(true).open(file);
+        opened.map_err(|error| format!("can't write {}: {error}", file.display()))?;
+    }
     if args.list {
         let names = list(args, &chosen)?;
         return emit(args, &(names.join("\n") + "\n")).map(|()| true);

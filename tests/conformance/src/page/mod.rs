@@ -1,6 +1,7 @@
 //! `docs/conformance.md`, from the lists of cases and from the cases themselves.
 
 mod differences;
+mod exports;
 mod mutations;
 mod sections;
 mod totals;
@@ -21,6 +22,8 @@ pub fn page(candidates: &[Candidate], mutations: &[Mutation]) -> Result<String, 
     let mut page = HEAD.to_owned();
     totals::matrix(&mut page, &report);
     totals::reasons(&mut page, &report);
+    page.push_str(sections::HEAD);
+    exports::write(&mut page, &report);
     sections::write(&mut page, &crate::groups());
     differences::write(&mut page, &crate::groups());
     mutations::write(&mut page, mutations);

@@ -44,26 +44,32 @@ pub fn mutations() -> Result<Vec<Mutation>, String> {
     Ok(file.mutation)
 }
 
-/// A row for each.
+/// A row for each that was noticed.
 pub(super) fn write(page: &mut String, mutations: &[Mutation]) {
-    if mutations.is_empty() {
+    let noticed: Vec<(&Mutation, &String)> = mutations
+        .iter()
+        .filter_map(|mutation| Some((mutation, mutation.caught_by.as_ref()?)))
+        .collect();
+    if noticed.is_empty() {
         return;
     }
     page.push_str(
         "\n## Does it notice?\nEach of these faults was put into the code by itself (`cargo xtask mutations`), and the suite \
-         run on one runtime.\n\n| fault | in | noticed by | on |\n| --- | --- | --- | --- |\n",
+         run on one runtime. The case is the first that failed.\n\n| fault | in | noticed by | on |\n| --- | --- | --- | --- |\n",
     );
-    for mutation in mutations {
-        let by = match &mutation.caught_by {
-            Some(case) => format!("`{case}`"),
-            None => "not tried yet".to_owned(),
-        };
+    for (mutation, case) in &noticed {
         let (name, file, runtime) = (
             cell(&mutation.name),
             cell(&mutation.file),
             cell(&mutation.runtime),
         );
-        writeln!(page, "| {name} | `{file}` | {by} | {runtime} |").ok();
+        writeln!(page, "| {name} | `{file}` | `{case}` | {runtime} |").ok();
+    }
+    match mutations.len() - noticed.len() {
+        0 => {}
+        others => {
+            writeln!(page, "\nNot noticed, or not tried yet: {others}.").ok();
+        }
     }
 }
 

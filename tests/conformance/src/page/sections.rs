@@ -88,10 +88,9 @@ const SECTIONS: [(&str, &[&str]); 14] = [
     ("Foreign functions", &["proxy_call_foreign", "proxy_on_foreign"]),
 ];
 
-/// The sections' tables.
+/// The sections' tables: they follow [`HEAD`].
 pub(super) fn write(page: &mut String, groups: &[Group]) {
     let cases = Cases::of(groups);
-    page.push_str(HEAD);
     for (title, beginnings) in SECTIONS {
         let in_section = |name: &str| beginnings.iter().any(|beginning| name.starts_with(beginning));
         writeln!(page, "\n### {title}").ok();
@@ -110,11 +109,11 @@ pub(super) fn write(page: &mut String, groups: &[Group]) {
     functions(page, &cases, |function| function.def().capability().is_none());
 }
 
-const HEAD: &str = "
+pub(super) const HEAD: &str = "
 ## Section by section
 Every function and callback of 0.1.0, 0.2.0 and 0.2.1 and every status that a function returns, with a case that produces it
-and how many more do. *In the documents* are the versions whose document has the status; without one, it is what Envoy
-answers, or a bound. Names are without `abi/VERSION/`.
+and how many more do. *In the documents* are the versions whose document has the status; where there is none, it is what
+Envoy answers, or a bound. Names are without `abi/VERSION/` and `wasi/MODULE/`.
 ";
 
 /// A case's name without its version, and the versions in which it is.
@@ -186,7 +185,7 @@ fn functions(page: &mut String, cases: &Cases, wanted: impl Fn(HostFunction) -> 
             writeln!(
                 page,
                 "| `{function}` | {} | {} | {} |",
-                value.map_or_else(|| "nothing".to_owned(), |value| shown(function, value)),
+                value.map_or_else(|| nothing(function), |value| shown(function, value)),
                 versions.map(list).unwrap_or_default(),
                 names.map_or_else(
                     || format!("none: {} answers", function.answer().by.name()),
@@ -215,7 +214,8 @@ fn callbacks(page: &mut String, cases: &Cases, wanted: impl Fn(Callback) -> bool
             .filter(|version| callback.shape(**version).is_some());
         let cases = match cases.heard.get(&callback) {
             Some(names) => some(callback.name(), names),
-            None => format!("every case: it is {}", callback.called().when),
+            // The guests have it, and say so when it is called.
+            None => "every case fails that hears it: it is never called".to_owned(),
         };
         writeln!(
             page,
@@ -237,6 +237,14 @@ fn documented(function: HostFunction) -> BTreeMap<u32, BTreeSet<AbiVersion>> {
     values
 }
 
+/// What a function does in a case in which it returns nothing.
+fn nothing(function: HostFunction) -> String {
+    match function.answer().results {
+        Results::Nothing => "nothing".to_owned(),
+        _ => "*a trap*".to_owned(),
+    }
+}
+
 fn shown(function: HostFunction, value: u32) -> String {
     let name = match function.answer().results {
         Results::Errnos(_) => WasiErrno::from_u32(value).map(|errno| errno.name()),
@@ -247,6 +255,9 @@ fn shown(function: HostFunction, value: u32) -> String {
 }
 
 fn list(versions: &BTreeSet<AbiVersion>) -> String {
+    if versions.len() == AbiVersion::ALL.len() {
+        return "all".to_owned();
+    }
     let versions: Vec<&str> = versions.iter().map(|version| version.as_str()).collect();
     versions.join(", ")
 }
