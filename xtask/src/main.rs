@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{abi, bench, differential, features, guests, mutations, needs, soak, test};
+use xtask::{abi, bench, conformance, differential, features, guests, mutations, needs, soak, test};
 
 /// Tasks of this project.
 #[derive(Debug, Parser)]
@@ -18,6 +18,7 @@ struct Cli {
 enum Task {
     Abi(abi::Args),
     Bench(bench::Args),
+    Conformance(conformance::Args),
     Differential(differential::Args),
     Features(features::Args),
     Guests(guests::Args),
@@ -31,6 +32,11 @@ fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Abi(args) => abi::run(&args),
         Task::Bench(args) => bench::run(&args),
+        // Its exit code says more than whether it worked.
+        Task::Conformance(args) => match conformance::run(&args) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         Task::Differential(args) => differential::run(&args),
         Task::Features(args) => features::run(&args),
         Task::Guests(args) => guests::run(&args),

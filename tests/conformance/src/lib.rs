@@ -15,6 +15,7 @@ mod below;
 mod candidate;
 mod case;
 mod cases;
+mod cli;
 mod compare;
 mod engine;
 mod group;
@@ -23,6 +24,7 @@ pub mod host;
 #[cfg(feature = "null")]
 #[allow(unsafe_code, reason = "vouches for a table of C functions")]
 mod native;
+pub mod page;
 pub mod process;
 pub mod report;
 mod script;
@@ -36,6 +38,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 pub use candidate::{Candidate, linked};
 pub use case::{Allocator, Area, Arg, Case, END, Effect, FILLER, Given, NUMBER, OTHER, OUT, Step};
+pub use cli::main;
 pub use engine::EngineHost;
 pub use group::Group;
 pub use spec::check_table;
@@ -70,6 +73,11 @@ pub fn test_main(candidates: Vec<Candidate>) -> ExitCode {
     if let Some(code) = process::be_worker(&candidates) {
         return code;
     }
+    libtest_mimic::run(&Arguments::from_args(), trials(candidates)).exit_code()
+}
+
+/// The tests that [`test_main`] runs, for a test that has others too. Its `main` must begin with [`process::be_worker`].
+pub fn trials(candidates: Vec<Candidate>) -> Vec<Trial> {
     let trial = |candidate: Candidate| {
         Trial::test(candidate.name().to_owned(), move || {
             let report = process::run(&candidate, &process::Options::default(), |_, _| {});
@@ -83,5 +91,5 @@ pub fn test_main(candidates: Vec<Candidate>) -> ExitCode {
     trials.push(Trial::test("table", || {
         check_table(&groups()).map_err(|wrong| Failed::from(wrong.join("\n")))
     }));
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    trials
 }

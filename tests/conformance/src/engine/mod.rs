@@ -36,13 +36,13 @@ impl EngineHost {
 }
 
 /// The last part of a runtime's name.
-pub(crate) fn short(runtime: &Runtime) -> &'static str {
-    runtime.name.rsplit('.').next().unwrap_or(runtime.name)
+pub(crate) fn short(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
 }
 
 impl Host for EngineHost {
     fn name(&self) -> &str {
-        short(&self.runtime)
+        short(self.runtime.name)
     }
 
     fn load(&self, code: &[u8]) -> Result<Box<dyn Plugin>, String> {

@@ -1,0 +1,8 @@
+//! Plugins find the same on this engine as on any other.
+
+use enginebay_conformance::{Candidate, test_main};
+use enginebay_custom_engine::RUNTIME;
+
+fn main() -> std::process::ExitCode {
+    test_main(vec![Candidate::runtime(RUNTIME)])
+}
