@@ -6,6 +6,7 @@
 pub mod abi;
 pub mod bench;
 pub mod conformance;
+pub mod differential;
 pub mod features;
 pub mod guests;
 pub mod mutations;

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{abi, bench, conformance, features, guests, mutations, needs, soak, test};
+use xtask::{abi, bench, conformance, differential, features, guests, mutations, needs, soak, test};
 
 /// Tasks of this project.
 #[derive(Debug, Parser)]
@@ -19,6 +19,7 @@ enum Task {
     Abi(abi::Args),
     Bench(bench::Args),
     Conformance(conformance::Args),
+    Differential(differential::Args),
     Features(features::Args),
     Guests(guests::Args),
     Mutations(mutations::Args),
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
             Ok(code) => return code,
             Err(error) => Err(error),
         },
+        Task::Differential(args) => differential::run(&args),
         Task::Features(args) => features::run(&args),
         Task::Guests(args) => guests::run(&args),
         Task::Mutations(args) => mutations::run(&args),

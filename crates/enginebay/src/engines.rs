@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::programs::Programs;
 use enginebay_engine::{Engine, EngineOptions, Error, Registry};
 
 /// The runtimes of a process, and one engine for each that is in use. Shared by all threads.
@@ -10,6 +11,7 @@ pub struct Engines {
     registry: Registry,
     options: EngineOptions,
     made: Mutex<HashMap<&'static str, Arc<dyn Engine>>>,
+    programs: Programs,
 }
 
 impl Engines {
@@ -27,7 +29,12 @@ impl Engines {
             registry,
             options,
             made: Mutex::new(HashMap::new()),
+            programs: Programs::default(),
         }
+    }
+
+    pub(crate) fn programs(&self) -> &Programs {
+        &self.programs
     }
 
     /// The runtimes there are.

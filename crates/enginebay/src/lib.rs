@@ -16,6 +16,7 @@ mod code;
 mod engines;
 mod platform;
 mod plugin;
+mod programs;
 mod runtimes;
 
 pub use enginebay_abi as abi;
@@ -34,7 +35,7 @@ pub use enginebay_host::{
 };
 pub use engines::Engines;
 pub use platform::StdPlatform;
-pub use plugin::{FailurePolicy, Plugin, Running};
+pub use plugin::{BackOff, FailurePolicy, Plugin, Running, VmKey};
 pub use runtimes::registry;
 
 /// The README's example is compiled with the tests.

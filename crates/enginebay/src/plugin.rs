@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-pub use enginebay_config::model::FailurePolicy;
+pub use enginebay_config::model::{BackOff, FailurePolicy};
 use enginebay_config::model::{Capabilities, Plugin as PluginModel};
 use enginebay_engine::{Engine, Precompiled};
 use enginebay_host::{
@@ -22,6 +22,15 @@ struct Inner {
     vm: Arc<VmConfig>,
     runtime: String,
     program: Arc<Program>,
+}
+
+/// What plugins that share a VM have in common: the program, which is the same for the same code on the same runtime, and
+/// the VM's configuration with its `vm_id`. Means something only as long as one of them is there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct VmKey {
+    /// Where the program is.
+    program: usize,
+    vm: Arc<VmConfig>,
 }
 
 /// A plugin in a VM of one thread.
@@ -54,12 +63,6 @@ impl Plugin {
                 "capability_restriction_config: this build can't restrict capabilities",
             ));
         }
-        if matches!(config.failure_policy, FailurePolicy::FailReload(_)) {
-            return Err(Failure::new(
-                FailState::UnableToCreateVm,
-                "failure_policy: this build can't reload VMs: use FAIL_CLOSED or FAIL_OPEN",
-            ));
-        }
         let engine = engines
             .get(&config.vm.runtime)
             .map_err(|error| Failure::from_engine(&error))?;
@@ -68,7 +71,7 @@ impl Plugin {
             false => read_code(&config.vm.code)?,
         };
         let options = LoadOptions::default().with_precompiled(config.vm.allow_precompiled);
-        let program = Program::load_with(&*engine, &code, options)?;
+        let program = engines.programs().load(&engine, &code, options)?;
         if let Precompiled::Ignored(reason) = program.precompiled() {
             tracing::warn!(
                 "plugin {}: its precompiled code is ignored, and the module compiled: {reason}",
@@ -89,7 +92,7 @@ impl Plugin {
                 environment: config.vm.environment.clone(),
             }),
             runtime: config.vm.runtime.clone(),
-            program: Arc::new(program),
+            program,
         })))
     }
 
@@ -132,6 +135,19 @@ impl Plugin {
     /// The plugin's configuration.
     pub fn config(&self) -> &PluginConfig {
         &self.0.config
+    }
+
+    /// What plugins that share a VM have in common.
+    pub fn vm_key(&self) -> VmKey {
+        VmKey {
+            program: Arc::as_ptr(&self.0.program).expose_provenance(),
+            vm: self.0.vm.clone(),
+        }
+    }
+
+    /// The configuration of its VM.
+    pub fn vm_config(&self) -> &Arc<VmConfig> {
+        &self.0.vm
     }
 
     /// The program.

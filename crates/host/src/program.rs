@@ -21,7 +21,7 @@ pub struct Program {
 }
 
 /// How a plugin's code is loaded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct LoadOptions {
     /// Use compiled code that the module carries, if it fits the engine. It is run as it is, outside of any sandbox:

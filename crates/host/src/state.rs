@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How a VM is configured (`envoy.extensions.wasm.v3.VmConfig`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct VmConfig {
     /// `vm_id`.
     pub vm_id: String,
@@ -30,7 +30,7 @@ pub struct VmConfig {
 }
 
 /// How a plugin is configured (`envoy.extensions.wasm.v3.PluginConfig`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PluginConfig {
     /// `name`.
     pub name: String,

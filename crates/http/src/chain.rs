@@ -1,20 +1,17 @@
 //! Chains of plugins, and their VMs on one thread.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::rc::{Rc, Weak};
+use std::future::Future;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use enginebay::abi::{Callback, HostFunction};
-use enginebay::{Failure, FailurePolicy, HeaderMap, Platform, Plugin, Running};
+use enginebay::{Failure, FailurePolicy, HeaderMap, Platform, Plugin, Vm};
 
-use tokio::sync::Notify;
-
-use crate::background::{ChainPlatform, Timer};
-use crate::callouts::PluginCallouts;
-use crate::handle::{Handle, Wake};
+use crate::handle::Handle;
 use crate::state::Dir;
-use crate::{ChainOptions, LocalLayer, LocalService, Upstreams};
+use crate::vms::LocalPlugin;
+use crate::{ChainOptions, LocalLayer, LocalService, LocalVms, Upstreams};
 
 /// An ordered list of plugins with their options. Cheap to clone, shared by all threads.
 #[derive(Clone)]
@@ -72,7 +69,8 @@ impl FilterChain {
         &self.options
     }
 
-    /// Makes a VM for each plugin and access logger on this thread and starts them. There are no upstreams for callouts.
+    /// Starts the plugins and access loggers on this thread, in VMs of their own: see [`LocalVms`]. There are no upstreams for
+    /// callouts.
     ///
     /// # Errors
     /// The first of them that can't be started.
@@ -89,23 +87,20 @@ impl FilterChain {
         platform: Rc<dyn Platform>,
         upstreams: Rc<dyn Upstreams>,
     ) -> Result<LocalChain, Failure> {
-        let notify = Arc::new(Notify::new());
-        // The one place that decides which plugins share a VM: none do.
-        let start = |plugin: &Plugin| {
-            let timer = Rc::new(Timer::default());
-            let callouts = PluginCallouts::new(upstreams.clone(), self.options, notify.clone());
-            let platform = ChainPlatform {
-                inner: platform.clone(),
-                timer: timer.clone(),
-                notify: notify.clone(),
-                callouts: callouts.sender(),
-            };
-            let running = plugin.start(Rc::new(platform))?;
-            Ok(Filter::new(plugin, running, timer, callouts))
-        };
+        LocalVms::new(platform, upstreams, self.options).start(self)
+    }
+}
+
+impl LocalVms {
+    /// Starts the plugins and access loggers of a chain, as far as they are not there already.
+    ///
+    /// # Errors
+    /// The first of them that can't be started.
+    pub fn start(&self, chain: &FilterChain) -> Result<LocalChain, Failure> {
+        let start = |plugin: &Plugin| Ok(Filter::new(self.plugin(plugin)?));
         let start_all = |plugins: &[Plugin]| plugins.iter().map(start).collect::<Result<Box<[_]>, Failure>>();
-        let filters = start_all(&self.plugins)?;
-        let loggers = start_all(&self.loggers)?;
+        let filters = start_all(&chain.plugins)?;
+        let loggers = start_all(&chain.loggers)?;
         let mut all = filters.iter().chain(&loggers);
         let asks_properties = all.clone().any(|filter| filter.asks_properties);
         let uses_properties = asks_properties || filters.iter().any(|filter| filter.sets_properties);
@@ -124,14 +119,10 @@ impl FilterChain {
             keeps_response: logged || filters.iter().any(|filter| filter.reads_later(Dir::Response)),
             filters,
             loggers,
-            options: self.options,
-            platform,
-            notify,
+            options: chain.options,
+            vms: self.clone(),
             spare: RefCell::new(Vec::new()),
         });
-        for (index, filter) in chain.all().enumerate() {
-            filter.callouts.attach(&chain, index);
-        }
         Ok(LocalChain(chain))
     }
 }
@@ -151,35 +142,34 @@ impl LocalChain {
         LocalService::new(self.clone(), inner)
     }
 
+    /// The VMs that it uses.
+    pub fn vms(&self) -> &LocalVms {
+        &self.0.vms
+    }
+
+    /// Runs what the plugins do without a request: see [`LocalVms::background`]. [`Workers`](crate::Workers) do that
+    /// themselves.
+    pub fn background(&self) -> impl Future<Output = ()> + 'static {
+        self.0.vms.background()
+    }
+
     /// For each plugin and then each access logger, why its VM failed, if it did.
     pub fn failures(&self) -> Vec<Option<Failure>> {
-        self.0.all().map(|filter| filter.running.vm.failure()).collect()
+        self.of_each(Vm::failure)
     }
 
     /// For each plugin and then each access logger, the number of contexts alive in its VM, root contexts among them.
     pub fn context_counts(&self) -> Vec<usize> {
-        self.0
-            .all()
-            .map(|filter| filter.running.vm.context_count())
-            .collect()
+        self.of_each(Vm::context_count)
     }
 
-    /// For each plugin and then each access logger, the number of callouts that it waits for.
+    /// For each plugin and then each access logger, the number of callouts that its VM waits for.
     pub fn callout_counts(&self) -> Vec<usize> {
-        self.0
-            .all()
-            .map(|filter| filter.running.vm.callout_count())
-            .collect()
+        self.of_each(Vm::callout_count)
     }
 
-    /// Bytes of bodies that plugins hold back.
-    pub fn buffered_bytes(&self) -> usize {
-        let of_plugin = |(index, filter): (usize, &Filter)| -> usize {
-            let waiting = filter.waiting.borrow();
-            let streams = waiting.values().filter_map(Weak::upgrade);
-            streams.map(|stream| stream.buffered(index)).sum()
-        };
-        self.0.filters.iter().enumerate().map(of_plugin).sum()
+    fn of_each<R>(&self, f: impl Fn(&Vm<Handle>) -> R) -> Vec<R> {
+        self.0.all().map(|filter| f(filter.plugin.root().vm())).collect()
     }
 }
 
@@ -188,9 +178,7 @@ pub(crate) struct Inner {
     /// The access loggers.
     pub(crate) loggers: Box<[Filter]>,
     pub(crate) options: ChainOptions,
-    pub(crate) platform: Rc<dyn Platform>,
-    /// Wakes the chain's background.
-    pub(crate) notify: Arc<Notify>,
+    vms: LocalVms,
     /// By direction: whether any plugin looks at bodies, at trailers (access loggers do).
     pub(crate) body_callbacks: [bool; 2],
     pub(crate) trailers_callbacks: [bool; 2],
@@ -213,18 +201,17 @@ impl Inner {
         self.filters.iter().chain(&self.loggers)
     }
 
-    /// One of [`Inner::all`], if it is there.
-    pub(crate) fn plugin(&self, index: usize) -> Option<&Filter> {
-        self.filters
-            .get(index)
-            .or_else(|| self.loggers.get(index.checked_sub(self.filters.len())?))
+    pub(crate) fn platform(&self) -> &dyn Platform {
+        &**self.vms.platform()
     }
 
     /// Tells the access loggers of a stream that is over.
     pub(crate) fn log(&self, stream: impl Fn() -> Handle) {
         for logger in self.loggers.iter().filter(|logger| logger.log) {
-            if logger.running.vm.log(logger.running.root, stream()).is_err() {
-                logger.failed();
+            let root = logger.plugin.for_stream();
+            match root.vm().log(root.id, stream()) {
+                Ok(()) => root.shared().prove(),
+                Err(_) => root.shared().failed(),
             }
         }
     }
@@ -260,26 +247,20 @@ pub(crate) struct Calls {
     pub(crate) trailers: bool,
 }
 
-/// A plugin on this thread.
+/// A plugin of the chain.
 pub(crate) struct Filter {
-    pub(crate) running: Running<Handle>,
-    policy: FailurePolicy,
+    pub(crate) plugin: LocalPlugin,
     pub(crate) calls: [Calls; 2],
     pub(crate) log: bool,
     asks_properties: bool,
     sets_properties: bool,
-    pub(crate) timer: Rc<Timer>,
-    pub(crate) callouts: PluginCallouts,
-    /// Streams that wait for this plugin, to be told when its VM fails.
-    waiting: RefCell<HashMap<u32, Weak<dyn Wake>>>,
 }
 
 impl Filter {
-    fn new(plugin: &Plugin, running: Running<Handle>, timer: Rc<Timer>, callouts: PluginCallouts) -> Self {
-        let has = |callback| plugin.program().has_callback(callback);
+    fn new(plugin: LocalPlugin) -> Self {
+        let program = plugin.plugin().program();
+        let has = |callback| program.has_callback(callback);
         Filter {
-            running,
-            policy: plugin.failure_policy(),
             calls: [
                 Calls {
                     headers: has(Callback::ProxyOnRequestHeaders),
@@ -299,11 +280,9 @@ impl Filter {
                 HostFunction::ProxyCallForeignFunction,
             ]
             .iter()
-            .any(|function| plugin.program().can_call(*function)),
-            sets_properties: plugin.program().can_call(HostFunction::ProxySetProperty),
-            timer,
-            callouts,
-            waiting: RefCell::default(),
+            .any(|function| program.can_call(*function)),
+            sets_properties: program.can_call(HostFunction::ProxySetProperty),
+            plugin,
         }
     }
 
@@ -319,34 +298,10 @@ impl Filter {
 
     /// What the plugin's policy says of a stream that meets its failure: whether it goes on without the plugin.
     pub(crate) fn lets_go_on(&self, failed_before: bool) -> bool {
-        match self.policy {
+        match self.plugin.plugin().failure_policy() {
             FailurePolicy::FailClosed | FailurePolicy::FailReload(_) => false,
             FailurePolicy::FailOpen => failed_before,
             FailurePolicy::FailOpenAtOnce => true,
-        }
-    }
-
-    pub(crate) fn wait(&self, context: u32, stream: Weak<dyn Wake>) {
-        self.waiting.borrow_mut().insert(context, stream);
-    }
-
-    pub(crate) fn no_longer_waits(&self, context: u32) {
-        self.waiting.borrow_mut().remove(&context);
-    }
-
-    /// Its VM failed outside of a stream: no more ticks, and whoever waits for it learns of it.
-    #[cold]
-    pub(crate) fn failed(&self) {
-        self.timer.set(None);
-        self.wake_all();
-    }
-
-    /// Wakes all streams that wait for the plugin: its VM failed.
-    #[cold]
-    pub(crate) fn wake_all(&self) {
-        let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
-        for stream in waiting.into_values().filter_map(|stream| stream.upgrade()) {
-            stream.wake();
         }
     }
 }

@@ -7,12 +7,13 @@ use enginebay::abi::{FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus
 use enginebay::{ContextId, Failure, Vm};
 use http::request;
 
-use crate::chain::{Filter, Inner, LocalChain};
+use crate::chain::{Inner, LocalChain};
 use crate::handle::Handle;
 use crate::message::RequestHead;
 use crate::properties::Facts;
 use crate::reply::Reply;
 use crate::state::{Dir, Hold, HttpHandle, Open, State, Stream};
+use crate::vms::{At, Root};
 use crate::{ConnectionInfo, StreamAttributes};
 
 /// The direction goes no further: the stream is answered, cut or over. The state says which.
@@ -39,8 +40,8 @@ impl StreamCx {
                 .unwrap_or_default();
         }
         if chain.asks_properties {
-            facts.started_realtime = chain.platform.realtime_ns();
-            facts.started_monotonic = chain.platform.monotonic_ns();
+            facts.started_realtime = chain.platform().realtime_ns();
+            facts.started_monotonic = chain.platform().monotonic_ns();
             given = parts.extensions.get::<StreamAttributes>().cloned();
         }
         let request = RequestHead::new(parts, chain.options.tls);
@@ -127,17 +128,17 @@ impl StreamCx {
 
     /// Makes the plugin's context. False for a plugin that takes no part in the stream.
     fn create(&self, index: usize) -> Result<bool, Stopped> {
-        let running = &self.chain.filters[index].running;
-        let failed_before = running.vm.failure().is_some();
+        let root = self.chain.filters[index].plugin.for_stream();
+        let failed_before = root.vm().failure().is_some();
         let handle = Handle::Http(HttpHandle::new(self.stream.clone(), index));
-        match running.vm.create_stream(running.root, handle) {
+        match root.vm().create_stream(root.id, handle) {
             Ok(id) => {
-                self.stream.state().slots[index].context = Some(id);
+                self.stream.state().slots[index].at = Some(At { root, id });
                 self.check(Dir::Request)?;
                 Ok(true)
             }
             Err(_) => {
-                self.failed(Dir::Request, index, failed_before)?;
+                self.failed(Dir::Request, index, &root, failed_before)?;
                 Ok(false)
             }
         }
@@ -150,33 +151,32 @@ impl StreamCx {
         index: usize,
         callback: impl FnOnce(&Vm<Handle>, ContextId) -> Result<R, Failure>,
     ) -> Result<Option<R>, Stopped> {
-        let vm = &self.chain.filters[index].running.vm;
-        let Some(id) = self.context(index) else {
+        let Some(At { root, id }) = self.at(index) else {
             return Ok(None);
         };
-        let failed_before = vm.failure().is_some();
-        match callback(vm, id) {
+        let failed_before = root.vm().failure().is_some();
+        match callback(root.vm(), id) {
             Ok(result) => {
                 self.check(dir)?;
                 Ok(Some(result))
             }
             Err(_) => {
-                self.failed(dir, index, failed_before)?;
+                self.failed(dir, index, &root, failed_before)?;
                 Ok(None)
             }
         }
     }
 
     /// The context of a plugin that takes part in the stream.
-    pub(crate) fn context(&self, index: usize) -> Option<ContextId> {
+    pub(crate) fn at(&self, index: usize) -> Option<At> {
         let state = self.stream.state();
         let slot = &state.slots[index];
-        slot.context.filter(|_| !slot.skipped)
+        slot.at.as_ref().filter(|_| !slot.skipped).cloned()
     }
 
     /// What a failed VM means for the stream: the policy decides whether it goes on without the plugin.
     #[cold]
-    pub(crate) fn failed(&self, dir: Dir, index: usize, failed_before: bool) -> Result<(), Stopped> {
+    fn failed(&self, dir: Dir, index: usize, root: &Root, failed_before: bool) -> Result<(), Stopped> {
         let filter = &self.chain.filters[index];
         let goes_on = filter.lets_go_on(failed_before);
         {
@@ -188,7 +188,7 @@ impl StreamCx {
             }
         }
         // After this stream's own answer, which must not depend on who is woken first.
-        filter.wake_all();
+        root.shared().failed();
         if !goes_on {
             self.stream.wake();
         }
@@ -200,18 +200,20 @@ impl StreamCx {
         let count = self.count();
         for position in 0..count {
             let index = self.index(dir, position);
-            {
+            let at = {
                 let state = self.stream.state();
-                let lane = &state.slots[index].lanes[dir as usize];
+                let slot = &state.slots[index];
+                let lane = &slot.lanes[dir as usize];
                 if lane.hold == Hold::No {
                     continue;
                 }
                 if lane.resumed {
                     return Ok(Some(position));
                 }
-            }
-            if self.chain.filters[index].running.vm.failure().is_some() {
-                self.failed(dir, index, true)?;
+                slot.at.clone()
+            };
+            if let Some(At { root, .. }) = at.filter(|at| at.root.vm().failure().is_some()) {
+                self.failed(dir, index, &root, true)?;
                 return Ok(Some(position));
             }
         }
@@ -239,12 +241,12 @@ impl StreamCx {
         if state.held[dir as usize] == 0 {
             return;
         }
-        for (filter, slot) in std::iter::zip(&self.chain.filters, &mut state.slots) {
+        for (index, slot) in state.slots.iter_mut().enumerate() {
             let lane = &mut slot.lanes[dir as usize];
-            if let (false, true, Some(id)) = (lane.waits, lane.hold != Hold::No, slot.context) {
+            if let (false, true, Some(at)) = (lane.waits, lane.hold != Hold::No, &slot.at) {
                 lane.waits = true;
                 let stream = Rc::downgrade(&self.stream);
-                filter.wait(id.get(), stream);
+                at.root.shared().wait(at.id, stream, index);
             }
         }
     }
@@ -261,11 +263,10 @@ impl StreamCx {
         // Whoever still sends the request must learn that nobody wants it any more.
         self.stream.wake();
         for index in 0..self.count() {
-            let filter = &self.chain.filters[index];
-            if let (true, Some(id)) = (filter.log, self.context(index))
-                && filter.running.vm.on_log(id).is_err()
+            if let (true, Some(At { root, id })) = (self.chain.filters[index].log, self.at(index))
+                && root.vm().on_log(id).is_err()
             {
-                filter.wake_all();
+                root.shared().failed();
             }
         }
         // As on Envoy, before the filters' contexts go.
@@ -278,22 +279,19 @@ impl StreamCx {
                 slot.lanes.iter_mut().for_each(|lane| lane.open = Open::default());
             }
         }
-        for (index, filter) in self.chain.filters.iter().enumerate() {
-            let context = self.stream.state().slots[index].context.take();
-            if let Some(id) = context {
-                self.finish(filter, id);
+        for index in 0..self.count() {
+            let at = self.stream.state().slots[index].at.take();
+            if let Some(At { root, id }) = at {
+                root.shared().no_longer_waits(id);
+                match root.vm().finish(id) {
+                    Ok(()) => root.shared().prove(),
+                    Err(_) => root.shared().failed(),
+                }
             }
         }
         let (request, response) = self.stream.state().take_maps();
         self.chain.give_back(request);
         self.chain.give_back(response);
-    }
-
-    fn finish(&self, filter: &Filter, id: ContextId) {
-        filter.no_longer_waits(id.get());
-        if filter.running.vm.finish(id).is_err() {
-            filter.wake_all();
-        }
     }
 }
 

@@ -336,7 +336,7 @@ where
             let (hold, len) = {
                 let mut state = cx.stream.state();
                 let slot = &mut state.slots[index];
-                let takes_part = slot.context.is_some() && !slot.skipped;
+                let takes_part = slot.at.is_some() && !slot.skipped;
                 let lane = &mut slot.lanes[dir as usize];
                 let called = cx.chain.filters[index].calls[dir as usize].body || lane.hold != Hold::No;
                 if !takes_part || !called {
@@ -405,7 +405,7 @@ where
             let (hold, before) = {
                 let mut state = cx.stream.state();
                 let slot = &mut state.slots[index];
-                let takes_part = slot.context.is_some() && !slot.skipped;
+                let takes_part = slot.at.is_some() && !slot.skipped;
                 let lane = &mut slot.lanes[dir as usize];
                 let called = cx.chain.filters[index].calls[dir as usize].trailers || lane.hold != Hold::No;
                 if !takes_part || !called {
@@ -509,8 +509,8 @@ where
         lane.open = Open::default();
         let waited = std::mem::take(&mut lane.waits);
         let other_waits = slot.lanes[1 - dir].waits;
-        if let (true, false, Some(id)) = (waited, other_waits, slot.context) {
-            cx.chain.filters[index].no_longer_waits(id.get());
+        if let (true, false, Some(at)) = (waited, other_waits, &slot.at) {
+            at.root.shared().no_longer_waits(at.id);
         }
         if left.hold != Hold::No {
             state.held[dir] -= 1;

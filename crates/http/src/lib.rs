@@ -30,7 +30,6 @@
 #![forbid(unsafe_code)]
 
 mod attributes;
-mod background;
 mod body;
 mod bridge;
 mod callouts;
@@ -49,6 +48,7 @@ mod properties;
 mod reply;
 mod state;
 mod tcp;
+mod vms;
 mod workers;
 
 pub use attributes::{Attributes, StreamAttributes, StreamView};
@@ -61,4 +61,5 @@ pub use local::{LocalLayer, LocalService};
 pub use local_body::LocalBody;
 pub use options::ChainOptions;
 pub use tcp::{TcpEnd, TcpUpstream};
+pub use vms::{LocalVms, Observer, Reload, Usage};
 pub use workers::Workers;

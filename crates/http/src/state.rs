@@ -7,7 +7,7 @@ use std::task::{Context, Waker};
 
 use enginebay::abi::{BufferType, MapType, PropertyPath, Status, StreamType};
 use enginebay::host::LifeSpan;
-use enginebay::{Body, ContextId, HeaderMap, LocalResponse, PropertyDeclaration, StreamState};
+use enginebay::{Body, HeaderMap, LocalResponse, PropertyDeclaration, StreamState};
 use smallvec::SmallVec;
 
 use crate::chain::Inner;
@@ -16,6 +16,7 @@ use crate::handle::Wake;
 use crate::message::{RequestHead, ResponseHead};
 use crate::properties::{Facts, FilterState};
 use crate::reply::Reply;
+use crate::vms::At;
 use crate::{Attributes, ChainOptions, StreamAttributes, properties};
 
 /// A direction of a stream.
@@ -149,7 +150,7 @@ impl State {
 
     /// The time on the monotonic clock. `None` once the chain is gone.
     pub(crate) fn monotonic_ns(&self) -> Option<u64> {
-        Some(self.chain.upgrade()?.platform.monotonic_ns())
+        Some(self.chain.upgrade()?.platform().monotonic_ns())
     }
 
     pub(crate) fn request_map(&mut self) -> &mut HeaderMap {
@@ -173,7 +174,7 @@ fn spare(chain: &std::rc::Weak<Inner>) -> HeaderMap {
 #[derive(Default)]
 pub(crate) struct Slot {
     /// From the request's headers to the end of the stream.
-    pub(crate) context: Option<ContextId>,
+    pub(crate) at: Option<At>,
     /// The plugin failed and its policy lets the stream go on without it.
     pub(crate) skipped: bool,
     pub(crate) lanes: [SlotLane; 2],

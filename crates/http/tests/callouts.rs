@@ -68,7 +68,7 @@ impl Bench {
     }
 
     fn is_quiet(&self) -> bool {
-        self.chain.callout_counts() == [0] && self.chain.buffered_bytes() == 0
+        self.chain.callout_counts() == [0] && self.chain.vms().usage().buffered == 0
     }
 }
 

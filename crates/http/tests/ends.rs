@@ -201,7 +201,11 @@ fn threads_end_with_the_last_handle_and_not_before_their_streams() {
         while std::sync::Arc::strong_count(&alive) > 1 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        until_ended(&log).await;
+        // Of the two threads' root contexts too.
+        let ends = ends(&log);
+        assert_eq!(ends.iter().filter(|line| *line == "a log").count(), 1);
+        assert_eq!(ends.iter().filter(|line| *line == "a done").count(), 3);
+        assert_eq!(ends.iter().filter(|line| *line == "a delete").count(), 3);
     });
 }
 

@@ -61,7 +61,7 @@ pub trait Host {
     fn load(&self, code: &[u8]) -> Result<Box<dyn Plugin>, String>;
 
     /// The runtime, for one of enginebay's. Only these are asked for what is below the ABI: the areas `engine`, `guests`,
-    /// `lifecycle`, `limits` and `sharing`.
+    /// `lifecycle`, `sharing`, `limits`, `allocator` and `memory`.
     fn runtime(&self) -> Option<&Runtime> {
         None
     }

@@ -1,15 +1,17 @@
 //! Conformance cases for the Proxy-Wasm ABI: what a host must answer, produced by real guests.
 //!
 //! A [`Case`] is data: what a plugin calls in which callback, with what, what it must get back, and what the embedder must
-//! see. Cases that can share a guest are a [`Group`], and all groups run on every runtime of wasm that is linked in. Names
-//! are stable: `abi/0.2.1/proxy_get_buffer_bytes/not_found`.
+//! see. Cases that can share a guest are a [`Group`], and all groups run on every runtime of wasm that is linked in. Those of
+//! the latest ABI are also run through a guest that is compiled from Rust, on native runtimes too. Names are stable:
+//! `abi/0.2.1/proxy_get_buffer_bytes/not_found`, `compiled/0.2.1/proxy_get_buffer_bytes/not_found`.
 //!
 //! Where the specification and Envoy disagree, a case is for what plugins on Envoy need, and says so
 //! ([`Case::differs`]). [`check_table`] compares the cases with the tables of `enginebay-abi`, from which `docs/abi.md` is
 //! written, and with the specification's own lists of statuses.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+mod below;
 mod candidate;
 mod case;
 mod cases;
@@ -19,9 +21,13 @@ mod engine;
 mod group;
 mod guest;
 pub mod host;
+#[cfg(feature = "null")]
+#[allow(unsafe_code, reason = "vouches for a table of C functions")]
+mod native;
 pub mod page;
 pub mod process;
 pub mod report;
+mod script;
 mod spec;
 pub mod suite;
 

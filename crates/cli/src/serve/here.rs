@@ -163,16 +163,10 @@ impl Here {
     }
 
     pub(super) fn count_streams(&self) {
-        // One of the contexts of each VM is the root.
-        let counts = self.chain.context_counts();
-        let streams = counts
-            .into_iter()
-            .map(|contexts| contexts.saturating_sub(1))
-            .sum();
-        self.stats().wasm_streams.set(streams);
-        let callouts = self.chain.callout_counts().into_iter().sum();
-        self.stats().wasm_callouts.set(callouts);
-        self.stats().wasm_buffered.set(self.chain.buffered_bytes());
+        let usage = self.chain.vms().usage();
+        self.stats().wasm_streams.set(usage.streams);
+        self.stats().wasm_callouts.set(usage.callouts);
+        self.stats().wasm_buffered.set(usage.buffered);
     }
 }
 

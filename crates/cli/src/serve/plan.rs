@@ -7,7 +7,7 @@ use std::sync::Arc;
 use enginebay::config::model::{Bootstrap, Cluster, Listener, Roots, RouteTable, WasmFilter};
 use enginebay::config::{Process, load_bootstrap};
 use enginebay::{EngineOptions, Engines, FailState, Failure, Plugin};
-use enginebay_http::{FilterChain, Upstreams};
+use enginebay_http::{ChainOptions, FilterChain, LocalVms, Upstreams};
 
 use super::attributes::{Facts, ServerPlatform};
 use super::callouts::SilentUpstreams;
@@ -136,7 +136,8 @@ fn prove(
     created: impl FnOnce(),
 ) -> Result<Plugin, Failure> {
     let plugin = Plugin::load(engines, &filter.plugin)?;
-    FilterChain::new([plugin.clone()]).start_with(Rc::new(ServerPlatform::new(facts.clone())), upstreams)?;
+    let platform = Rc::new(ServerPlatform::new(facts.clone()));
+    LocalVms::new(platform, upstreams, ChainOptions::default()).prove(&plugin)?;
     created();
     Ok(plugin)
 }

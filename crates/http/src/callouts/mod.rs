@@ -19,23 +19,23 @@ use enginebay::{Failure, Vm};
 use tokio::sync::{Notify, oneshot};
 
 use crate::ChainOptions;
-use crate::chain::Inner;
 use crate::handle::Handle;
+use crate::vms::SharedVm;
 use outgoing::Outgoing;
 pub use upstreams::{LocalBoxBody, UpstreamFuture, Upstreams};
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
-/// The callouts of one plugin on this thread. Dropped, they are all broken off.
-pub(crate) struct PluginCallouts(Rc<Inside>);
+/// The callouts of one VM. Dropped, they are all broken off.
+pub(crate) struct VmCallouts(Rc<Inside>);
 
 struct Inside {
     upstreams: Rc<dyn Upstreams>,
     options: ChainOptions,
-    /// Wakes the chain's background.
+    /// Wakes the thread's background.
     notify: Arc<Notify>,
-    /// The chain, and the plugin's place in it; set once both are there.
-    plugin: OnceCell<(Weak<Inner>, usize)>,
+    /// Set once it is there.
+    vm: OnceCell<Weak<SharedVm>>,
     open: RefCell<HashMap<CalloutId, Open>>,
     /// What the background has not taken yet, each also in `open`.
     fresh: RefCell<Vec<(CalloutId, Task)>>,
@@ -49,27 +49,27 @@ struct Open {
     outgoing: Option<Outgoing>,
 }
 
-impl PluginCallouts {
+impl VmCallouts {
     pub(crate) fn new(upstreams: Rc<dyn Upstreams>, options: ChainOptions, notify: Arc<Notify>) -> Self {
-        PluginCallouts(Rc::new(Inside {
+        VmCallouts(Rc::new(Inside {
             upstreams,
             options,
             notify,
-            plugin: OnceCell::new(),
+            vm: OnceCell::new(),
             open: RefCell::default(),
             fresh: RefCell::default(),
         }))
     }
 
-    /// What the plugin's VM sends callouts with.
+    /// What the VM sends callouts with.
     pub(crate) fn sender(&self) -> Rc<dyn Callouts> {
         Rc::new(Sender(Rc::downgrade(&self.0)))
     }
 
     /// Says whose callouts these are.
-    pub(crate) fn attach(&self, chain: &Rc<Inner>, index: usize) {
-        // Once: it is made for one plugin.
-        let _ = self.0.plugin.set((Rc::downgrade(chain), index));
+    pub(crate) fn attach(&self, vm: &Rc<SharedVm>) {
+        // Once: it is made for one VM.
+        let _ = self.0.vm.set(Rc::downgrade(vm));
     }
 
     /// The callouts that were made since, for the background to run.
@@ -78,7 +78,7 @@ impl PluginCallouts {
     }
 }
 
-/// A weak reference: the VM and its callouts are owned by the chain, and would else own each other.
+/// A weak reference: the VM and its callouts would else own each other.
 struct Sender(Weak<Inside>);
 
 impl Sender {
@@ -221,13 +221,10 @@ impl Inside {
 ///
 /// Tasks hold a weak reference, so that dropping the callouts ends the tasks.
 fn tell(to: &Weak<Inside>, f: impl FnOnce(&Vm<Handle>) -> Result<(), Failure>) -> Option<()> {
-    let inside = to.upgrade()?;
-    let (chain, index) = inside.plugin.get()?;
-    let chain = chain.upgrade()?;
-    let filter = chain.plugin(*index)?;
-    let told = f(&filter.running.vm);
+    let shared = to.upgrade()?.vm.get()?.upgrade()?;
+    let told = f(&shared.vm);
     if told.is_err() {
-        filter.failed();
+        shared.failed();
     }
     told.ok()
 }

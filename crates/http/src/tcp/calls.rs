@@ -8,13 +8,14 @@ use super::filters::Cx;
 use super::state::Closing;
 use crate::context::Stopped;
 use crate::handle::{Handle, Wake};
+use crate::vms::{At, Root};
 
 impl Cx {
     /// The context of a plugin that takes part in the connection.
-    pub(super) fn context(&self, index: usize) -> Option<ContextId> {
+    pub(super) fn at(&self, index: usize) -> Option<At> {
         let state = self.connection.state();
         let slot = &state.slots[index];
-        slot.context.filter(|_| !slot.skipped)
+        slot.at.as_ref().filter(|_| !slot.skipped).cloned()
     }
 
     /// Calls a plugin that takes part in the connection.
@@ -23,17 +24,16 @@ impl Cx {
         index: usize,
         callback: impl FnOnce(&Vm<Handle>, ContextId) -> Result<R, Failure>,
     ) -> Result<Option<R>, Stopped> {
-        let vm = &self.chain.filters[index].running.vm;
-        let Some(id) = self.context(index) else {
+        let Some(At { root, id }) = self.at(index) else {
             return Ok(None);
         };
-        match callback(vm, id) {
+        match callback(root.vm(), id) {
             Ok(result) => {
                 self.check()?;
                 Ok(Some(result))
             }
             Err(_) => {
-                self.failed(index, false)?;
+                self.failed(index, &root, false)?;
                 Ok(None)
             }
         }
@@ -42,7 +42,7 @@ impl Cx {
     /// What a failed VM means for the connection: the policy decides whether it goes on without the plugin. With
     /// `FAIL_OPEN`, a connection that the plugin knows does not, as on Envoy, whichever connection met the failure.
     #[cold]
-    pub(super) fn failed(&self, index: usize, before_connection: bool) -> Result<(), Stopped> {
+    pub(super) fn failed(&self, index: usize, root: &Root, before_connection: bool) -> Result<(), Stopped> {
         let filter = &self.chain.filters[index];
         let goes_on = filter.lets_go_on(before_connection);
         {
@@ -52,7 +52,7 @@ impl Cx {
                 state.close(Closing::Failed);
             }
         }
-        filter.wake_all();
+        root.shared().failed();
         if !goes_on {
             self.connection.wake();
         }
@@ -60,25 +60,24 @@ impl Cx {
     }
 
     pub(super) fn wait_for(&self, index: usize) {
-        let context = {
-            let mut state = self.connection.state();
-            let slot = &mut state.slots[index];
-            slot.context.filter(|_| !std::mem::replace(&mut slot.waits, true))
-        };
-        if let Some(id) = context {
-            let connection = Rc::downgrade(&self.connection);
-            self.chain.filters[index].wait(id.get(), connection);
+        let mut state = self.connection.state();
+        let slot = &mut state.slots[index];
+        if let Some(at) = slot
+            .at
+            .as_ref()
+            .filter(|_| !std::mem::replace(&mut slot.waits, true))
+        {
+            at.root
+                .shared()
+                .wait(at.id, Rc::downgrade(&self.connection) as _, index);
         }
     }
 
     pub(super) fn no_longer_waits(&self, index: usize) {
-        let context = {
-            let mut state = self.connection.state();
-            let slot = &mut state.slots[index];
-            slot.context.filter(|_| std::mem::take(&mut slot.waits))
-        };
-        if let Some(id) = context {
-            self.chain.filters[index].no_longer_waits(id.get());
+        let mut state = self.connection.state();
+        let slot = &mut state.slots[index];
+        if let Some(at) = slot.at.as_ref().filter(|_| std::mem::take(&mut slot.waits)) {
+            at.root.shared().no_longer_waits(at.id);
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::chain::Inner;
 use crate::context::Stopped;
 use crate::handle::Handle;
 use crate::lane::append;
+use crate::vms::{At, Root};
 use crate::{ConnectionInfo, LocalChain};
 
 /// What came out of the last plugin of a direction.
@@ -57,13 +58,13 @@ impl Cx {
     /// Tells the plugins from this place on of the connection. [`State::opening`] is the one that paused, if one did.
     pub(crate) fn open(&self, from: usize) -> Result<(), Stopped> {
         for index in from..self.count() {
-            let running = &self.chain.filters[index].running;
-            let failed_before = running.vm.failure().is_some();
+            let root = self.chain.filters[index].plugin.for_stream();
+            let failed_before = root.vm().failure().is_some();
             let handle = Handle::Tcp(TcpHandle::new(self.connection.clone(), index));
-            match running.vm.create_stream(running.root, handle) {
-                Ok(id) => self.connection.state().slots[index].context = Some(id),
+            match root.vm().create_stream(root.id, handle) {
+                Ok(id) => self.connection.state().slots[index].at = Some(At { root, id }),
                 Err(_) => {
-                    self.failed(index, failed_before)?;
+                    self.failed(index, &root, failed_before)?;
                     continue;
                 }
             }
@@ -85,12 +86,12 @@ impl Cx {
                 return Ok(true);
             };
             if !self.connection.state().slots[index].lanes[Side::Downstream as usize].resumed {
-                if self.chain.filters[index].running.vm.failure().is_none() {
+                let Some(root) = self.failed_root(index) else {
                     self.wait_for(index);
                     self.connection.state().register(task);
                     return Ok(false);
-                }
-                self.failed(index, false)?;
+                };
+                self.failed(index, &root, false)?;
             }
             self.no_longer_waits(index);
             self.connection.state().opening = None;
@@ -118,7 +119,7 @@ impl Cx {
             let len = {
                 let mut state = self.connection.state();
                 let slot = &mut state.slots[index];
-                if slot.context.is_none() || slot.skipped {
+                if slot.at.is_none() || slot.skipped {
                     continue;
                 }
                 let lane = &mut slot.lanes[side as usize];
@@ -139,7 +140,7 @@ impl Cx {
                     vm.on_upstream_connection_close(id, PeerType::Unknown)
                 })?;
             }
-            if action == Some(Action::Pause) && self.context(index).is_some() {
+            if action == Some(Action::Pause) && self.at(index).is_some() {
                 self.connection.state().slots[index].lanes[side as usize].held = true;
                 return Ok(());
             }
@@ -167,10 +168,10 @@ impl Cx {
                 continue;
             }
             if !resumed {
-                if self.chain.filters[index].running.vm.failure().is_none() {
+                let Some(root) = self.failed_root(index) else {
                     continue;
-                }
-                self.failed(index, false)?;
+                };
+                self.failed(index, &root, false)?;
             }
             any = true;
             let (data, end) = self.leave(side, index);
@@ -206,25 +207,35 @@ impl Cx {
     /// Ends the connection for every plugin that saw it, and then for the access loggers, as on Envoy.
     pub(crate) fn end(&self) {
         let by = self.connection.state().closed_by;
-        for (index, filter) in self.chain.filters.iter().enumerate() {
-            let context = self.connection.state().slots[index].context.take();
-            let Some(id) = context else { continue };
-            filter.no_longer_waits(id.get());
-            let vm = &filter.running.vm;
+        for index in 0..self.count() {
+            let at = self.connection.state().slots[index].at.take();
+            let Some(At { root, id }) = at else { continue };
+            root.shared().no_longer_waits(id);
+            let vm = root.vm();
             let told = vm.on_downstream_connection_close(id, by);
-            if told.and_then(|()| vm.finish_connection(id)).is_err() {
-                vm.abandon(id);
-                filter.wake_all();
+            match told.and_then(|()| vm.finish_connection(id)) {
+                Ok(()) => root.shared().prove(),
+                Err(_) => {
+                    vm.abandon(id);
+                    root.shared().failed();
+                }
             }
         }
         {
             let mut state = self.connection.state();
-            let taken = self.chain.platform.monotonic_ns();
+            let taken = self.chain.platform().monotonic_ns();
             let taken = taken.saturating_sub(state.started_monotonic);
             state.taken = Some(Duration::from_nanos(taken));
         }
         self.chain
             .log(|| Handle::Tcp(TcpHandle::of_logger(self.connection.clone())));
+    }
+
+    /// Where a plugin is that holds something up, if its VM failed.
+    fn failed_root(&self, index: usize) -> Option<Rc<Root>> {
+        let state = self.connection.state();
+        let root = &state.slots[index].at.as_ref()?.root;
+        root.vm().failure().map(|_| root.clone())
     }
 
     /// Takes everything that waits at a plugin, which has no more access to it.

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use enginebay::abi::{BufferType, PeerType, PropertyPath, Status, StreamType};
 use enginebay::host::LifeSpan;
-use enginebay::{Body, ContextId, LocalResponse, PropertyDeclaration, StreamState};
+use enginebay::{Body, LocalResponse, PropertyDeclaration, StreamState};
 use smallvec::SmallVec;
 
 use super::properties;
 use crate::chain::Inner;
 use crate::handle::Wake;
 use crate::properties::{FilterState, Key};
+use crate::vms::At;
 use crate::{ChainOptions, ConnectionInfo, TcpEnd};
 
 /// Where bytes come from; those of the other side go there.
@@ -117,8 +118,8 @@ impl State {
             info,
             upstream: None,
             upstream_local: None,
-            started_realtime: chain.platform.realtime_ns(),
-            started_monotonic: chain.platform.monotonic_ns(),
+            started_realtime: chain.platform().realtime_ns(),
+            started_monotonic: chain.platform().monotonic_ns(),
             taken: None,
             received: 0,
             sent: 0,
@@ -145,7 +146,7 @@ impl State {
 /// One plugin's part of a connection.
 #[derive(Default)]
 pub(crate) struct Slot {
-    pub(crate) context: Option<ContextId>,
+    pub(crate) at: Option<At>,
     /// The plugin failed, and its policy lets the connection go on without it.
     pub(crate) skipped: bool,
     /// The plugin's VM knows that the connection waits.

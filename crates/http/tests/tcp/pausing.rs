@@ -166,7 +166,7 @@ fn reading_stops_while_the_buffer_of_a_paused_plugin_is_full() {
         }
         // And what the pipe itself holds.
         assert_eq!(written, 1000 + 64);
-        assert_eq!(bay.chain.buffered_bytes(), 1000);
+        assert_eq!(bay.chain.vms().usage().buffered, 1000);
         // The other direction does not wait.
         conn.reply("still here").await;
         gets(&mut conn.client, "still here").await;

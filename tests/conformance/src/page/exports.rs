@@ -30,9 +30,11 @@ pub(super) fn write(page: &mut String, report: &Report) {
     }
 }
 
-/// Whether a case is about an allocator that does not do what it should: those of the cases that are data are called so.
+/// Whether a case is about an allocator that does not do what it should: an area, and those of the cases that are data.
 fn allocates(name: &str) -> bool {
-    name.ends_with("/no_memory_left") || name.ends_with("/allocated_outside")
+    name.starts_with("allocator/")
+        || name.ends_with("/no_memory_left")
+        || name.ends_with("/allocated_outside")
 }
 
 fn row(page: &mut String, export: &str, names: &BTreeSet<&str>, about: impl Fn(&str) -> bool) {

@@ -1,0 +1,159 @@
+//! The VMs of a thread: which plugins share one, and when one is made and goes.
+
+mod background;
+mod observer;
+mod platform;
+mod plugin;
+mod reload;
+mod root;
+mod shared;
+mod timers;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use enginebay::{Failure, Platform, Plugin, Vm, VmKey};
+use tokio::sync::Notify;
+
+use crate::callouts::VmCallouts;
+use crate::{ChainOptions, Upstreams};
+use platform::VmPlatform;
+use timers::Timers;
+
+pub use observer::{Observer, Reload};
+pub(crate) use plugin::LocalPlugin;
+pub(crate) use root::{At, Root};
+pub(crate) use shared::SharedVm;
+
+/// The VMs of a thread. Cheap to clone.
+///
+/// Plugins with the same `vm_id`, VM configuration and code share a VM, in whatever chains they are; those that have the
+/// root id, name and configuration in common too share a root context in it. A VM goes, and its timers and queues with it, when
+/// no plugin and no stream uses it any more.
+#[derive(Clone)]
+pub struct LocalVms(Rc<Inside>);
+
+/// How much there is in the VMs of a thread. What streams hold of a failed VM that was replaced is not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// VMs, failed ones that nobody replaced among them.
+    pub vms: usize,
+    /// Root contexts: plugins that were started.
+    pub roots: usize,
+    /// Contexts of streams.
+    pub streams: usize,
+    /// Callouts that plugins wait for.
+    pub callouts: usize,
+    /// Bytes of bodies that plugins hold back.
+    pub buffered: usize,
+    /// Bytes of the plugins' memories.
+    pub memory: u64,
+}
+
+struct Inside {
+    platform: Rc<dyn Platform>,
+    upstreams: Rc<dyn Upstreams>,
+    options: ChainOptions,
+    observer: Rc<dyn Observer>,
+    /// Wakes the background.
+    notify: Arc<Notify>,
+    vms: RefCell<HashMap<VmKey, Weak<SharedVm>>>,
+}
+
+impl LocalVms {
+    /// No VMs yet. `upstreams` is where callouts go, and of `options` it is what is about callouts that counts.
+    pub fn new(platform: Rc<dyn Platform>, upstreams: Rc<dyn Upstreams>, options: ChainOptions) -> Self {
+        Self::observed(platform, upstreams, options, Rc::new(()))
+    }
+
+    /// Likewise; `observer` hears of what becomes of VMs.
+    pub fn observed(
+        platform: Rc<dyn Platform>,
+        upstreams: Rc<dyn Upstreams>,
+        options: ChainOptions,
+        observer: Rc<dyn Observer>,
+    ) -> Self {
+        LocalVms(Rc::new(Inside {
+            platform,
+            upstreams,
+            options,
+            observer,
+            notify: Arc::default(),
+            vms: RefCell::default(),
+        }))
+    }
+
+    pub(crate) fn platform(&self) -> &Rc<dyn Platform> {
+        &self.0.platform
+    }
+
+    /// What is there now.
+    pub fn usage(&self) -> Usage {
+        let mut usage = Usage::default();
+        for shared in self.0.alive() {
+            let roots = shared.root_count();
+            usage.vms += 1;
+            usage.roots += roots;
+            usage.streams += shared.vm.context_count().saturating_sub(roots);
+            usage.callouts += shared.vm.callout_count();
+            usage.buffered += shared.buffered();
+            usage.memory += shared.vm.memory_size();
+        }
+        usage
+    }
+
+    /// Starts a plugin in a VM of its own, and drops that: whether the plugin can be started here (Envoy's canary).
+    ///
+    /// # Errors
+    /// It can't.
+    pub fn prove(&self, plugin: &Plugin) -> Result<(), Failure> {
+        let shared = self.0.make(plugin)?;
+        shared.vm.start_plugin(plugin.config().clone()).map(drop)
+    }
+
+    /// The plugin's root context, in a VM that is there or in a new one.
+    fn root(&self, plugin: &Plugin) -> Result<Rc<Root>, Failure> {
+        let key = plugin.vm_key();
+        let there = self.0.vms.borrow().get(&key).and_then(Weak::upgrade);
+        let shared = match there.filter(|shared| shared.vm.failure().is_none()) {
+            Some(shared) => shared,
+            None => {
+                let shared = self.0.make(plugin)?;
+                let mut vms = self.0.vms.borrow_mut();
+                vms.retain(|_, vm| vm.strong_count() > 0);
+                vms.insert(key, Rc::downgrade(&shared));
+                shared
+            }
+        };
+        shared.root(plugin)
+    }
+}
+
+impl Inside {
+    fn make(&self, plugin: &Plugin) -> Result<Rc<SharedVm>, Failure> {
+        let timers = Rc::new(Timers::default());
+        let callouts = VmCallouts::new(self.upstreams.clone(), self.options, self.notify.clone());
+        let platform = VmPlatform {
+            inner: self.platform.clone(),
+            timers: timers.clone(),
+            notify: self.notify.clone(),
+            callouts: callouts.sender(),
+        };
+        let vm = Vm::new(plugin.program(), plugin.vm_config(), Rc::new(platform))?;
+        Ok(SharedVm::new(vm, plugin, timers, callouts, self.observer.clone()))
+    }
+
+    fn alive(&self) -> impl Iterator<Item = Rc<SharedVm>> + use<> {
+        let vms: Vec<_> = self.vms.borrow().values().filter_map(Weak::upgrade).collect();
+        vms.into_iter()
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.notify.notify_one();
+    }
+}

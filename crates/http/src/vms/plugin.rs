@@ -1,0 +1,88 @@
+//! A plugin on a thread.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use enginebay::{Failure, FailurePolicy, Plugin};
+use tokio::time::Instant;
+
+use super::reload::Reloads;
+use super::{LocalVms, Reload, Root};
+
+/// A plugin on this thread, started.
+pub(crate) struct LocalPlugin {
+    plugin: Plugin,
+    vms: LocalVms,
+    /// Where new streams go.
+    root: RefCell<Rc<Root>>,
+    /// For `FAIL_RELOAD`.
+    reloads: Option<Reloads>,
+}
+
+impl LocalVms {
+    /// Starts a plugin, in a VM that is there if it has one for it.
+    pub(crate) fn plugin(&self, plugin: &Plugin) -> Result<LocalPlugin, Failure> {
+        let root = self.root(plugin)?;
+        Ok(LocalPlugin {
+            plugin: plugin.clone(),
+            vms: self.clone(),
+            root: RefCell::new(root),
+            reloads: match plugin.failure_policy() {
+                FailurePolicy::FailReload(back_off) => Some(Reloads::new(back_off)),
+                _ => None,
+            },
+        })
+    }
+}
+
+impl LocalPlugin {
+    pub(crate) fn plugin(&self) -> &Plugin {
+        &self.plugin
+    }
+
+    /// Where a stream goes that begins now: after a failure, that may be a new VM.
+    #[inline]
+    pub(crate) fn for_stream(&self) -> Rc<Root> {
+        if let Some(reloads) = &self.reloads {
+            self.reload(reloads);
+        }
+        self.root.borrow().clone()
+    }
+
+    /// Where the plugin is.
+    pub(crate) fn root(&self) -> Rc<Root> {
+        self.root.borrow().clone()
+    }
+
+    #[inline]
+    fn reload(&self, reloads: &Reloads) {
+        if self.root.borrow().vm().failure().is_some() {
+            self.start_anew(reloads);
+        }
+    }
+
+    #[cold]
+    fn start_anew(&self, reloads: &Reloads) {
+        let observer = &self.vms.0.observer;
+        let mut random = [0];
+        self.vms.0.platform.random(&mut random);
+        let proved = self.root.borrow().shared().is_proved();
+        let now = Instant::now();
+        if !reloads.is_due(now, proved, random[0]) {
+            observer.reload(&self.plugin, Reload::BackOff);
+            return;
+        }
+        match self.vms.root(&self.plugin) {
+            Ok(root) => {
+                reloads.tried(now, true, random[0]);
+                let old = self.root.replace(root);
+                drop(old);
+                observer.reload(&self.plugin, Reload::Success);
+            }
+            Err(_) => {
+                reloads.tried(now, false, random[0]);
+                observer.reload(&self.plugin, Reload::Failure);
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! One VM, and who is in it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+
+use enginebay::{ContextId, Failure, Plugin, PluginConfig, Vm};
+
+use super::timers::Timers;
+use super::{Observer, Root};
+use crate::callouts::VmCallouts;
+use crate::handle::{Handle, Wake};
+
+/// A VM with the plugins in it.
+pub(crate) struct SharedVm {
+    pub(crate) vm: Vm<Handle>,
+    /// The root contexts that are there. One is made for each different configuration.
+    roots: RefCell<HashMap<PluginConfig, Weak<Root>>>,
+    pub(super) timers: Rc<Timers>,
+    pub(super) callouts: VmCallouts,
+    /// Streams that wait for a plugin, by context, to be told when the VM fails.
+    waiting: RefCell<HashMap<u32, Waiting>>,
+    /// The plugin that it was made for.
+    first: Plugin,
+    observer: Rc<dyn Observer>,
+    /// Whether the observer has heard of the failure.
+    failure_told: Cell<bool>,
+    /// Whether a stream went well: see [`Reloads`](super::reload::Reloads).
+    proved: Cell<bool>,
+}
+
+/// A stream, and the plugin's place in its chain.
+type Waiting = (Weak<dyn Wake>, usize);
+
+impl SharedVm {
+    pub(super) fn new(
+        vm: Vm<Handle>,
+        first: &Plugin,
+        timers: Rc<Timers>,
+        callouts: VmCallouts,
+        observer: Rc<dyn Observer>,
+    ) -> Rc<Self> {
+        observer.vm_created(first);
+        let shared = Rc::new(SharedVm {
+            vm,
+            roots: RefCell::default(),
+            timers,
+            callouts,
+            waiting: RefCell::default(),
+            first: first.clone(),
+            observer,
+            failure_told: Cell::new(false),
+            proved: Cell::new(false),
+        });
+        shared.callouts.attach(&shared);
+        shared
+    }
+
+    /// The root context of a plugin, started if it is not there yet.
+    pub(super) fn root(self: Rc<Self>, plugin: &Plugin) -> Result<Rc<Root>, Failure> {
+        let there = self.roots.borrow().get(plugin.config()).and_then(Weak::upgrade);
+        if let Some(root) = there {
+            return Ok(root);
+        }
+        let id = self
+            .vm
+            .start_plugin(plugin.config().clone())
+            .inspect_err(|_| self.failed())?;
+        let root = Rc::new(Root::new(self.clone(), id));
+        let mut roots = self.roots.borrow_mut();
+        roots.retain(|_, root| root.strong_count() > 0);
+        roots.insert(plugin.config().clone(), Rc::downgrade(&root));
+        drop(roots);
+        Ok(root)
+    }
+
+    pub(super) fn root_count(&self) -> usize {
+        self.roots
+            .borrow()
+            .values()
+            .filter(|root| root.strong_count() > 0)
+            .count()
+    }
+
+    pub(crate) fn wait(&self, context: ContextId, stream: Weak<dyn Wake>, index: usize) {
+        self.waiting.borrow_mut().insert(context.get(), (stream, index));
+    }
+
+    pub(crate) fn no_longer_waits(&self, context: ContextId) {
+        self.waiting.borrow_mut().remove(&context.get());
+    }
+
+    /// Bytes that streams hold back for plugins of this VM.
+    pub(super) fn buffered(&self) -> usize {
+        let waiting = self.waiting.borrow();
+        let streams = waiting
+            .values()
+            .filter_map(|(stream, index)| Some((stream.upgrade()?, index)));
+        streams.map(|(stream, index)| stream.buffered(*index)).sum()
+    }
+
+    /// A stream went through a plugin of it.
+    #[inline]
+    pub(crate) fn prove(&self) {
+        self.proved.set(true);
+    }
+
+    pub(super) fn is_proved(&self) -> bool {
+        self.proved.get()
+    }
+
+    /// The VM failed: no more ticks, and whoever waits for it learns of it.
+    #[cold]
+    pub(crate) fn failed(&self) {
+        self.timers.clear();
+        if let Some(failure) = self.vm.failure().filter(|_| !self.failure_told.replace(true)) {
+            self.observer.vm_failed(&self.first, &failure);
+        }
+        let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
+        for stream in waiting.into_values().filter_map(|(stream, _)| stream.upgrade()) {
+            stream.wake();
+        }
+    }
+
+    /// Does what is due.
+    pub(super) fn run_due(&self) {
+        if self.vm.failure().is_some() {
+            self.timers.clear();
+            return;
+        }
+        let mut result = self.vm.deliver();
+        for root in self.timers.due() {
+            if result.is_ok() {
+                result = self.vm.on_tick(root);
+                self.timers.arm(root);
+            }
+        }
+        if result.is_err() {
+            self.failed();
+        }
+    }
+}
+
+impl Drop for SharedVm {
+    fn drop(&mut self) {
+        self.observer.vm_dropped(&self.first);
+    }
+}
