@@ -7,7 +7,8 @@ use enginebay_conformance::{Candidate, linked, page, process, trials};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// The runtimes that the features ask for.
-const WANTED: [(&str, bool); 4] = [
+const WANTED: [(&str, bool); 5] = [
+    ("null", cfg!(feature = "null")),
     ("wamr", cfg!(feature = "wamr")),
     ("wasmer", cfg!(feature = "wasmer")),
     ("wasmi", cfg!(feature = "wasmi")),

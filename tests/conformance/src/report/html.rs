@@ -50,7 +50,13 @@ fn counts(page: &mut String, report: &Report, matrix: &Matrix<'_>) {
     }
     page.push_str("</table>\n<ul>\n");
     for (runtime, host) in &report.runtimes {
-        writeln!(page, "<li><b>{}</b>: {}", escaped(runtime), summary(host)).ok();
+        writeln!(
+            page,
+            "<li><strong>{}</strong>: {}",
+            escaped(runtime),
+            summary(host)
+        )
+        .ok();
     }
     page.push_str("</ul>\n");
 }

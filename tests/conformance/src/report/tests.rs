@@ -83,7 +83,7 @@ fn a_page() {
     for elsewhere in ["://", " src=", " href=", "@import", "url("] {
         assert!(!text.contains(elsewhere), "{elsewhere}");
     }
-    for nasty in ["<b>&", "<other>", "<can't>", "\u{1b}", "\u{0}"] {
+    for nasty in ["<b>", "<other>", "<can't>", "\u{1b}", "\u{0}"] {
         assert!(!text.contains(nasty), "{nasty:?}");
     }
 }
