@@ -21,10 +21,16 @@ pub fn run(input: &[u8]) {
         }
     }
     if let Ok(message) = Bootstrap::decode(input) {
-        refused(model::Bootstrap::from_message(&message, "fuzz.pb", &Nowhere).err(), "fuzz.pb");
+        refused(
+            model::Bootstrap::from_message(&message, "fuzz.pb", &Nowhere).err(),
+            "fuzz.pb",
+        );
     }
     if let Ok(message) = PluginConfig::decode(input) {
-        refused(model::Plugin::from_message(&message, "fuzz.pb", &Nowhere).err(), "fuzz.pb");
+        refused(
+            model::Plugin::from_message(&message, "fuzz.pb", &Nowhere).err(),
+            "fuzz.pb",
+        );
     }
 }
 
@@ -69,7 +75,11 @@ fn plugin(text: &str, file: &str) {
         Ok(message) => {
             let checked = model::Plugin::from_message(&message, file, &Nowhere);
             assert_eq!(checked.is_ok(), loaded.is_ok(), "two ways to one model");
-            reads_back(&message, "envoy.extensions.wasm.v3.PluginConfig", read_plugin_config);
+            reads_back(
+                &message,
+                "envoy.extensions.wasm.v3.PluginConfig",
+                read_plugin_config,
+            );
         }
         Err(error) => {
             assert!(loaded.is_err(), "what can't be read can be loaded");
@@ -87,7 +97,10 @@ fn refused(error: Option<ConfigError>, file: &str) {
     for problem in &error.problems {
         assert!(!problem.message.is_empty(), "{error:?}");
         let whole = error.problems.len() == 1;
-        assert!(whole || !problem.path.is_empty(), "a problem of many is nowhere: {error:?}");
+        assert!(
+            whole || !problem.path.is_empty(),
+            "a problem of many is nowhere: {error:?}"
+        );
         if let Some(position) = problem.position {
             assert!(position.line > 0, "{error:?}");
         }

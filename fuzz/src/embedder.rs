@@ -12,10 +12,12 @@ use enginebay::abi::values::Value;
 use enginebay::abi::{BufferType, MapType, PropertyPath, Status, StreamType, pairs};
 use enginebay::foreign::{Limits, envoy_with};
 use enginebay::host::{
-    CalloutError, CalloutId, Callouts, GrpcTarget, HeaderLimits, HttpCall, LogRecord, Shared, SharedLimits, VmLimits,
+    CalloutError, CalloutId, Callouts, GrpcTarget, HeaderLimits, HttpCall, LogRecord, Shared, SharedLimits,
+    VmLimits,
 };
 use enginebay::{
-    Body, ContextId, ForeignFunctions, HeaderMap, LifeSpan, LocalResponse, Platform, PropertyDeclaration, StreamState,
+    Body, ContextId, ForeignFunctions, HeaderMap, LifeSpan, LocalResponse, Platform, PropertyDeclaration,
+    StreamState,
 };
 
 /// The value of a property that every stream has.
@@ -25,7 +27,9 @@ pub(crate) fn property(path: PropertyPath<'_>) -> Option<Vec<u8>> {
         [b"request", b"path"] => Value::from("/a?b=c"),
         [b"request", b"method"] => Value::from("GET"),
         [b"request", b"headers", b"accept"] => Value::from("text/html"),
-        [b"request", b"headers"] => return pairs::encode([(":path", "/a?b=c"), ("accept", "text/html")]).ok(),
+        [b"request", b"headers"] => {
+            return pairs::encode([(":path", "/a?b=c"), ("accept", "text/html")]).ok();
+        }
         [b"request", b"size"] => Value::Int(7),
         [b"request", b"time"] => Value::Int(1_500_000_000_000_000_000),
         [b"request", b"duration"] => Value::Int(1_500_000_000),
@@ -147,7 +151,12 @@ impl StreamState for Stream {
         value.map(|value| out.extend_from_slice(&value)).is_some()
     }
 
-    fn set_property(&mut self, path: PropertyPath<'_>, value: &[u8], declared: &PropertyDeclaration) -> Status {
+    fn set_property(
+        &mut self,
+        path: PropertyPath<'_>,
+        value: &[u8],
+        declared: &PropertyDeclaration,
+    ) -> Status {
         if self.properties.len() >= MAX_PROPERTIES {
             return Status::BadArgument;
         }
@@ -157,7 +166,10 @@ impl StreamState for Stream {
     }
 
     fn set_filter_state(&mut self, key: &[u8], value: &[u8], span: LifeSpan) -> Status {
-        note(&self.trace, format!("filter state {} {} {span:?}", text(key), text(value)));
+        note(
+            &self.trace,
+            format!("filter state {} {} {span:?}", text(key), text(value)),
+        );
         Status::Ok
     }
 }
@@ -260,7 +272,9 @@ impl Platform for World {
     }
 
     fn property(&self, path: PropertyPath<'_>, out: &mut Vec<u8>) -> bool {
-        property(path).map(|value| out.extend_from_slice(&value)).is_some()
+        property(path)
+            .map(|value| out.extend_from_slice(&value))
+            .is_some()
     }
 }
 
@@ -283,7 +297,11 @@ impl Callouts for Upstreams {
     }
 
     fn grpc_call(&self, id: CalloutId, target: GrpcTarget, message: Bytes) -> Result<(), CalloutError> {
-        self.start(id, &target.upstream, format!("{} {target:?} {message:?}", id.get()))
+        self.start(
+            id,
+            &target.upstream,
+            format!("{} {target:?} {message:?}", id.get()),
+        )
     }
 
     fn grpc_stream(&self, id: CalloutId, target: GrpcTarget) -> Result<(), CalloutError> {
@@ -291,7 +309,10 @@ impl Callouts for Upstreams {
     }
 
     fn grpc_send(&self, id: CalloutId, message: Bytes, end_of_stream: bool) -> Result<(), CalloutError> {
-        note(&self.trace, format!("send {} {message:?} {end_of_stream}", id.get()));
+        note(
+            &self.trace,
+            format!("send {} {message:?} {end_of_stream}", id.get()),
+        );
         Ok(())
     }
 

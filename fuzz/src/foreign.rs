@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use enginebay::abi::{LogLevel, PropertyPath, Status};
 use enginebay::foreign::messages::{
-    DeclarePropertyArguments, SetEnvoyFilterStateArguments, SignArguments, SignResult, VerifySignatureArguments,
-    VerifySignatureResult,
+    DeclarePropertyArguments, SetEnvoyFilterStateArguments, SignArguments, SignResult,
+    VerifySignatureArguments, VerifySignatureResult,
 };
 use enginebay::foreign::{Limits, envoy_with};
 use enginebay::host::{ForeignCall, ForeignData, ForeignHost};
@@ -106,7 +106,10 @@ fn expression(vm: &mut Vm, text: &[u8]) {
     let token = match vm.call("expr_create", text) {
         Ok(token) => token,
         Err(status) => {
-            assert!(matches!(status, Status::BadArgument | Status::InternalFailure), "{status:?}");
+            assert!(
+                matches!(status, Status::BadArgument | Status::InternalFailure),
+                "{status:?}"
+            );
             return;
         }
     };

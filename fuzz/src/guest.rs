@@ -29,25 +29,6 @@ pub(crate) const OWN: [&str; 6] = [
     "(memory.fill (local.get $a) (i32.const 1) (i32.const 64))",
 ];
 
-/// How the guest's allocator behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Allocator {
-    /// It gives memory, and grows it.
-    Good = 0,
-    /// It says that there is none.
-    Empty = 1,
-    /// It gives an address beyond the memory.
-    Outside = 2,
-    /// It gives the last byte of memory.
-    AtEnd = 3,
-    /// It traps.
-    Traps = 4,
-    /// It makes the next call of the script first.
-    Calls = 5,
-    /// It makes the first root context the current one.
-    Switches = 6,
-}
-
 /// The functions that a script can name, by their place: those of this version.
 pub(crate) fn callable(version: AbiVersion) -> Vec<&'static FunctionDef> {
     functions::functions_of(version).collect()
@@ -102,7 +83,11 @@ pub(crate) fn module(version: AbiVersion, constants: &[u8]) -> String {
 }
 
 fn func_type(signature: Signature) -> String {
-    let params: String = signature.params.iter().map(|ty| format!(" (param {})", val_type(*ty))).collect();
+    let params: String = signature
+        .params
+        .iter()
+        .map(|ty| format!(" (param {})", val_type(*ty)))
+        .collect();
     let result = signature.result.map(|ty| format!(" (result {})", val_type(ty)));
     params + &result.unwrap_or_default()
 }
@@ -157,7 +142,9 @@ fn entry(callback: Callback, signature: Signature, result: Option<Param>) -> Str
 }
 
 /// `$read` copies the script from the configuration; `$run` makes the calls of one group and reports each function's
-/// number with what it returned; `$report` logs a letter and two numbers.
+/// number with what it returned; `$report` logs a letter and two numbers. The allocator does what the call that is under way
+/// says: it gives memory (0), none (1), an address beyond memory (2), its last byte (3), or traps (4); or it gives memory after
+/// making the next call of the script (5) or the first root context the current one (6).
 const HELPERS: &str = r#"
     (global $allocator (mut i32) (i32.const 0))
     (global $reading (mut i32) (i32.const 0))

@@ -44,7 +44,10 @@ static PROGRAMS: LazyLock<Vec<(&'static str, Vec<Arc<Program>>)>> = LazyLock::ne
     };
     let programs = |engine: engines::Named| {
         let versions = AbiVersion::ALL.iter();
-        (engine.name, versions.map(|version| program(&engine, *version)).collect())
+        (
+            engine.name,
+            versions.map(|version| program(&engine, *version)).collect(),
+        )
     };
     engines::all(limits).into_iter().map(programs).collect()
 });
@@ -63,7 +66,11 @@ fn trace(script: &Script, program: &Arc<Program>) -> Vec<String> {
         let result = Drive::new(&vm, &world).and_then(|mut drive| drive.all(&script.steps));
         let memory = vm.memory_size();
         assert!(memory <= MEMORY, "{memory} bytes of memory");
-        let left = format!("memory {memory}, contexts {}, callouts {}", vm.context_count(), vm.callout_count());
+        let left = format!(
+            "memory {memory}, contexts {}, callouts {}",
+            vm.context_count(),
+            vm.callout_count()
+        );
         note(&world.trace, left);
         result
     });
@@ -108,7 +115,9 @@ fn check(trace: &[String], version: AbiVersion, engine: &str) {
 
 /// The number of a function and what it returned, from a line that the guest logged.
 fn report(line: &str) -> Option<(usize, u64)> {
-    let digits = line.strip_prefix("Critical @s").filter(|digits| digits.len() == 24)?;
+    let digits = line
+        .strip_prefix("Critical @s")
+        .filter(|digits| digits.len() == 24)?;
     let (function, value) = digits.split_at_checked(8)?;
     Some((
         usize::from_str_radix(function, 16).ok()?,

@@ -62,7 +62,9 @@ fn check(code: &[u8], exact: bool) {
         if nowhere {
             assert!(loaded.is_err(), "{name} takes what is no module");
         }
-        let outcome = loaded.map_err(|failure| failure.to_string()).map(|program| start(program));
+        let outcome = loaded
+            .map_err(|failure| failure.to_string())
+            .map(|program| start(program));
         if !everywhere {
             continue;
         }

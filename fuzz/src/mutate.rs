@@ -101,7 +101,9 @@ mod tests {
     fn the_same_seed_gives_the_same_and_another_something_else() {
         let all = |seed| -> Vec<Vec<u8>> {
             let mut random = Random::new(seed);
-            (0..100).map(|_| mutate(b"some input", b"another", &mut random)).collect()
+            (0..100)
+                .map(|_| mutate(b"some input", b"another", &mut random))
+                .collect()
         };
         assert_eq!(all(1), all(1));
         assert_ne!(all(1), all(2));

@@ -1,6 +1,8 @@
 //! The codecs of `enginebay-abi`: header maps, property paths and values, targets of gRPC callouts.
 
-use enginebay::abi::pairs::{EncodeError, PairsLimits, decode, decode_with, encode, encode_into, encoded_len};
+use enginebay::abi::pairs::{
+    EncodeError, PairsLimits, decode, decode_with, encode, encode_into, encoded_len,
+};
 use enginebay::abi::property::PropertyPath;
 use enginebay::abi::values::{self, Value};
 use enginebay::abi::{GrpcService, attribute_type, property};
@@ -63,7 +65,10 @@ fn path(input: &[u8]) {
         return;
     };
     let parts: Vec<_> = path.parts().collect();
-    assert_eq!(parts.iter().map(|part| part.len() + 1).sum::<usize>(), path.as_bytes().len() + 1);
+    assert_eq!(
+        parts.iter().map(|part| part.len() + 1).sum::<usize>(),
+        path.as_bytes().len() + 1
+    );
     let written = property::encode(&parts);
     let again = PropertyPath::parse(&written);
     // The one path without a text of its own is that of one empty part.
@@ -97,9 +102,15 @@ fn values(input: &[u8]) {
     }
     let words = || input.chunks(7).map(Value::Bytes);
     let list = values::encode_list(words()).expect("it is small");
-    let read: Vec<_> = decode_with(&list, PairsLimits { max_pairs: usize::MAX, max_bytes: usize::MAX })
-        .expect("it was written")
-        .collect();
+    let read: Vec<_> = decode_with(
+        &list,
+        PairsLimits {
+            max_pairs: usize::MAX,
+            max_bytes: usize::MAX,
+        },
+    )
+    .expect("it was written")
+    .collect();
     assert!(read.iter().map(|(value, _)| *value).eq(input.chunks(7)));
 }
 
@@ -177,8 +188,12 @@ fn grpc_service(input: &[u8]) {
         let envoy = theirs.envoy_grpc.unwrap_or_default();
         assert_eq!(envoy.cluster_name, service.cluster);
         assert_eq!(envoy.authority, service.authority.unwrap_or_default());
-        let timeout = theirs.timeout.map(|timeout| (timeout.seconds as u64, timeout.nanos as u32));
-        let ours = service.timeout.map(|timeout| (timeout.as_secs(), timeout.subsec_nanos()));
+        let timeout = theirs
+            .timeout
+            .map(|timeout| (timeout.seconds as u64, timeout.nanos as u32));
+        let ours = service
+            .timeout
+            .map(|timeout| (timeout.as_secs(), timeout.subsec_nanos()));
         assert_eq!(timeout, ours);
     }
 }

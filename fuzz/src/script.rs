@@ -72,7 +72,9 @@ pub(crate) static CONSTANT: LazyLock<Constants> = LazyLock::new(|| {
         let at = constants.bytes.len();
         constants.places.push((CONSTANTS + at as u32, text.len() as u32));
         constants.bytes.extend_from_slice(text);
-        constants.bytes.resize(constants.bytes.len().next_multiple_of(4), 0);
+        constants
+            .bytes
+            .resize(constants.bytes.len().next_multiple_of(4), 0);
     }
     constants
 });
@@ -106,7 +108,10 @@ impl Script {
         let mut configuration = len.to_le_bytes().to_vec();
         configuration.append(&mut groups);
         // The guest's reports start with it.
-        let data = input.take(MAX_DATA).iter().map(|byte| if *byte == b'@' { b'A' } else { *byte });
+        let data = input
+            .take(MAX_DATA)
+            .iter()
+            .map(|byte| if *byte == b'@' { b'A' } else { *byte });
         configuration.extend(data);
         Script {
             version,
@@ -164,7 +169,9 @@ fn arg(input: &mut Input<'_>, param: Param, len: &mut u32) -> Result<u64, u64> {
         }
         (Param::Ptr, 0xc0..=0xcf) => end - low,
         (Param::Ptr, 0xd0..=0xd7) => u32::MAX - low,
-        (Param::Ptr, _) => [0x7fff_ffff, 0x8000_0000, REPORT, CONSTANTS, SCRIPT, 1, 4, end + 1][low as usize & 7],
+        (Param::Ptr, _) => {
+            [0x7fff_ffff, 0x8000_0000, REPORT, CONSTANTS, SCRIPT, 1, 4, end + 1][low as usize & 7]
+        }
         (Param::Size, 0..=0x3f) => *len,
         (Param::Size, 0x40..=0x7f) => u32::from(kind - 0x40),
         (Param::Size, 0x80..=0xbf) => (*len).wrapping_add(u32::from(kind & 0x3f)),
@@ -181,9 +188,16 @@ fn arg(input: &mut Input<'_>, param: Param, len: &mut u32) -> Result<u64, u64> {
         (Param::Bool, _) => u32::from(kind & 1),
         (Param::U32 | Param::U64 | Param::F64, 0..=0x7f) => u32::from(kind & 0x0f),
         (Param::U32 | Param::U64 | Param::F64, 0x80..=0xcf) => u32::from(kind - 0x80),
-        (Param::U32 | Param::U64 | Param::F64, _) => {
-            [u32::MAX, 0x7fff_ffff, 0x8000_0000, 1 << 8, 1 << 16, 100, 200, 1000][low as usize & 7]
-        }
+        (Param::U32 | Param::U64 | Param::F64, _) => [
+            u32::MAX,
+            0x7fff_ffff,
+            0x8000_0000,
+            1 << 8,
+            1 << 16,
+            100,
+            200,
+            1000,
+        ][low as usize & 7],
     };
     Ok(u64::from(value))
 }

@@ -6,6 +6,7 @@
 pub mod abi;
 pub mod bench;
 pub mod features;
+pub mod fuzz;
 pub mod guests;
 pub mod needs;
 mod process;

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{abi, bench, features, guests, needs, soak, test};
+use xtask::{abi, bench, features, fuzz, guests, needs, soak, test};
 
 /// Tasks of this project.
 #[derive(Debug, Parser)]
@@ -19,6 +19,7 @@ enum Task {
     Abi(abi::Args),
     Bench(bench::Args),
     Features(features::Args),
+    Fuzz(fuzz::Args),
     Guests(guests::Args),
     Needs(needs::Args),
     Soak(soak::Args),
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Task::Abi(args) => abi::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Features(args) => features::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Guests(args) => guests::run(&args),
         Task::Needs(args) => needs::run(&args),
         Task::Soak(args) => soak::run(&args),
