@@ -9,10 +9,10 @@ use enginebay_fuzz::mutate::{Random, mutate};
 
 /// Mutations of each target: what takes some seconds in a debug build.
 const MUTATIONS: [(&str, usize); 5] = [
-    ("pairs", 20_000),
-    ("foreign", 3_000),
-    ("config", 1_500),
-    ("modules", 60),
+    ("pairs", 60_000),
+    ("foreign", 20_000),
+    ("config", 6_000),
+    ("modules", 300),
     ("host_functions", 1_000),
 ];
 
@@ -24,13 +24,19 @@ fn replay(name: &str) {
     for (file, input) in &corpus {
         run(name, target.run, input, &file.display().to_string());
     }
-    let mut random = Random::new(1);
+    let mut random = Random::new(seed());
     for number in 0..*mutations {
         let (_, input) = &corpus[random.below(corpus.len())];
         let (_, other) = &corpus[random.below(corpus.len())];
         let input = mutate(input, other, &mut random);
         run(name, target.run, &input, &format!("mutation {number}"));
     }
+}
+
+/// 1, or another one that is asked for.
+fn seed() -> u64 {
+    let asked = std::env::var("ENGINEBAY_FUZZ_SEED").ok();
+    asked.map_or(1, |seed| seed.parse().expect("ENGINEBAY_FUZZ_SEED is a number"))
 }
 
 fn corpus(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
