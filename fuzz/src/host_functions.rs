@@ -29,8 +29,10 @@ pub fn run(input: &[u8]) {
     }
 }
 
-/// The guest of each version on each engine.
-static PROGRAMS: LazyLock<Vec<(&'static str, Vec<Arc<Program>>)>> = LazyLock::new(|| {
+/// The guest of each version on an engine with this name.
+type Programs = (&'static str, Vec<Arc<Program>>);
+
+static PROGRAMS: LazyLock<Vec<Programs>> = LazyLock::new(|| {
     let limits = Limits {
         memory: Some(MEMORY),
         // Only an endless loop takes so long, and there is none.

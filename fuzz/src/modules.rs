@@ -61,9 +61,7 @@ fn check(code: &[u8], exact: bool) {
         if nowhere {
             assert!(loaded.is_err(), "{name} takes what is no module");
         }
-        let outcome = loaded
-            .map_err(|failure| failure.to_string())
-            .map(|program| start(program));
+        let outcome = loaded.map_err(|failure| failure.to_string()).map(start);
         if !everywhere {
             continue;
         }
