@@ -14,7 +14,7 @@ use crate::engines;
 use crate::guest;
 use crate::script::{CONSTANT, Script};
 
-/// The input is a script for a guest and for its embedder; see [`Script::read`](crate::script). It is run on every engine,
+/// The input is a script for a guest and for its embedder. It is run on every engine,
 /// and all must tell the same of it.
 pub fn run(input: &[u8]) {
     let script = Script::read(input);
