@@ -256,3 +256,38 @@ impl<'a> Drive<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Version 0.2.1; one group for each of the first callbacks, of one call each: `proxy_log` of a constant.
+    const SCRIPT: &[u8] = &[
+        2, 0, 1, 0, 0, 0, 3, 1, 0, 1, 0, 0, 0, 3, 1, 0, 1, 0, 0, 0, 3, 1, 0,
+    ];
+
+    #[test]
+    fn what_the_guest_does_is_seen() {
+        let script = Script::read(SCRIPT);
+        for (name, programs) in PROGRAMS.iter() {
+            let trace = trace(&script, &programs[script.version.index()]);
+            let reports: Vec<_> = trace.iter().filter_map(|line| report(line)).collect();
+            assert!(reports.contains(&(0, 0)), "{name}: {trace:?}");
+            assert!(trace.iter().any(|line| line == "Warn hello"), "{name}: {trace:?}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "proxy_log returned 11 on an engine")]
+    fn a_status_that_is_not_in_the_table_is_found() {
+        let line = format!("Critical @s{:08x}{:016x}", 0, 11);
+        check(&[line], AbiVersion::V0_2_1, "an engine");
+    }
+
+    #[test]
+    #[should_panic(expected = "line 1 differs\na: y\nb: z")]
+    fn a_difference_is_found() {
+        let lines = |last: &str| vec!["x".to_owned(), last.to_owned()];
+        same("a", &lines("y"), "b", &lines("z"));
+    }
+}

@@ -9,10 +9,10 @@ use enginebay_fuzz::mutate::{Random, mutate};
 
 /// Mutations of each target: what takes some seconds in a debug build.
 const MUTATIONS: [(&str, usize); 5] = [
-    ("pairs", 60_000),
+    ("pairs", 40_000),
     ("foreign", 20_000),
     ("config", 6_000),
-    ("modules", 300),
+    ("modules", 200),
     ("host_functions", 1_000),
 ];
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::{needs, process, workspace};
 
@@ -16,8 +16,8 @@ const MAX_LEN: &str = "16384";
 /// Seconds after which one input is a hang.
 const TIMEOUT: &str = "60";
 
-/// Run the fuzzers, one after the other, with all engines. Needs cargo-fuzz and a C++ compiler. What is new goes to
-/// `fuzz/corpus`, an input that fails to `fuzz/artifacts`. What the runtimes' builds need beyond Rust and a C compiler is
+/// Run the fuzzers, one after the other, with all engines. Needs cargo-fuzz and a C++ compiler. They start from
+/// `fuzz/corpus`; what is new goes to `fuzz/corpus` in the target folder, an input that fails to `fuzz/artifacts`. What the runtimes' builds need beyond Rust and a C compiler is
 /// installed first.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -48,6 +48,10 @@ pub fn run(args: &Args) -> Result<()> {
         bail!("cargo-fuzz is missing: install it with `cargo install cargo-fuzz --locked`");
     }
     let variables = needs::variables()?;
+    for target in TARGETS {
+        let folder = found(target);
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
     for command in commands(args, is_nightly()) {
         process::run(
             Command::new(process::cargo())
@@ -83,6 +87,12 @@ fn commands(args: &Args, nightly: bool) -> Vec<Vec<String>> {
     }
     let build = |target: &&str| [words(&["fuzz", "build"]), options.clone(), words(&[target])].concat();
     let run = |target: &&str| {
+        // What is new goes to the first folder: the second is replayed by every run of the tests.
+        let corpora = [
+            found(target),
+            workspace::root().join("fuzz").join("corpus").join(target),
+        ];
+        let corpora = corpora.map(|folder| folder.to_string_lossy().into_owned());
         let limits = [
             "--".to_owned(),
             format!("-max_total_time={seconds}"),
@@ -90,10 +100,12 @@ fn commands(args: &Args, nightly: bool) -> Vec<Vec<String>> {
             format!("-timeout={TIMEOUT}"),
             "-rss_limit_mb=4096".to_owned(),
         ];
+        let target = words(&[target]);
         [
             words(&["fuzz", "run"]),
             options.clone(),
-            words(&[target]),
+            target,
+            corpora.to_vec(),
             limits.to_vec(),
         ]
         .concat()
@@ -104,6 +116,11 @@ fn commands(args: &Args, nightly: bool) -> Vec<Vec<String>> {
 /// Of its own: its flags differ from those of all other builds.
 fn target_dir() -> PathBuf {
     workspace::target_dir().join("fuzz")
+}
+
+/// Where inputs go that reach something new.
+fn found(target: &str) -> PathBuf {
+    target_dir().join("corpus").join(target)
 }
 
 fn is_nightly() -> bool {

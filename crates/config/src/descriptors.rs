@@ -9,8 +9,7 @@ pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descrip
 
 static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
     // Written by our own build script, so an error here is one of the build, and every test would meet it.
-    DescriptorPool::decode(DESCRIPTORS)
-        .expect("the descriptors the build script wrote can be read")
+    DescriptorPool::decode(DESCRIPTORS).expect("the descriptors the build script wrote can be read")
 });
 
 pub(crate) const HTTP_CONNECTION_MANAGER: &str =
