@@ -8,6 +8,7 @@ pub mod bench;
 pub mod conformance;
 pub mod differential;
 pub mod features;
+pub mod fuzz;
 pub mod guests;
 pub mod mutations;
 pub mod needs;

@@ -4,7 +4,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{abi, bench, conformance, differential, features, guests, mutations, needs, soak, test};
+use xtask::{
+    abi, bench, conformance, differential, features, fuzz, guests, mutations, needs, soak, test,
+};
 
 /// Tasks of this project.
 #[derive(Debug, Parser)]
@@ -21,6 +23,7 @@ enum Task {
     Conformance(conformance::Args),
     Differential(differential::Args),
     Features(features::Args),
+    Fuzz(fuzz::Args),
     Guests(guests::Args),
     Mutations(mutations::Args),
     Needs(needs::Args),
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         },
         Task::Differential(args) => differential::run(&args),
         Task::Features(args) => features::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Guests(args) => guests::run(&args),
         Task::Mutations(args) => mutations::run(&args),
         Task::Needs(args) => needs::run(&args),
