@@ -4,9 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{
-    abi, bench, conformance, differential, features, fuzz, guests, mutations, needs, soak, test,
-};
+use xtask::{abi, bench, conformance, differential, features, fuzz, guests, mutations, needs, soak, test};
 
 /// Tasks of this project.
 #[derive(Debug, Parser)]
