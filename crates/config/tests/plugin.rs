@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::{Fixed, plugin_problems};
 use enginebay_config::load_plugin;
-use enginebay_config::model::{Capabilities, Code, FailurePolicy, Plugin};
+use enginebay_config::model::{Capabilities, Code, FailurePolicy, Plugin, RemoteScheme};
 
 fn load(text: &str) -> Plugin {
     load_plugin(text, "plugin.yaml", &Fixed).unwrap()
@@ -38,17 +38,24 @@ fn where_code_may_come_from() {
         code("{local: {environment_variable: CODE}}"),
         Code::EnvironmentVariable("CODE".to_owned())
     );
-    let remote = "remote: {http_uri: {uri: http://h/p.wasm, cluster: c, timeout: 5s}, sha256: ABCD";
+    let digest = "01234567890ABCDEF".repeat(4)[..64].to_owned();
+    let remote = format!(
+        "remote: {{http_uri: {{uri: http://h:81/p.wasm, cluster: c, timeout: 5s}}, sha256: '{digest}'"
+    );
     let Code::Remote(plain) = code(&format!("{{{remote}}}}}")) else {
         panic!()
     };
     assert_eq!(
         (plain.uri.as_str(), plain.cluster.as_str()),
-        ("http://h/p.wasm", "c")
+        ("http://h:81/p.wasm", "c")
     );
     assert_eq!(
-        (plain.sha256.as_str(), plain.timeout),
-        ("abcd", Duration::from_secs(5))
+        (plain.scheme, plain.authority.as_str(), plain.path.as_str()),
+        (RemoteScheme::Http, "h:81", "/p.wasm")
+    );
+    assert_eq!(
+        (plain.sha256, plain.timeout),
+        (digest.to_lowercase(), Duration::from_secs(5))
     );
     assert_eq!((plain.num_retries, plain.back_off), (1, Default::default()));
     let retry = "retry_policy: {num_retries: 4, retry_back_off: {base_interval: 0.5s, max_interval: 3s}}";
@@ -198,6 +205,7 @@ fn what_is_missing_is_named() {
         (
             "vm_config: {runtime: r, code: {remote: {sha256: a, http_uri: {}}}}",
             vec![
+                "vm_config.code.remote.sha256: must be 64 hexadecimal digits",
                 "vm_config.code.remote.http_uri.uri: required",
                 "vm_config.code.remote.http_uri.cluster: required",
                 "vm_config.code.remote.http_uri.timeout: required",

@@ -1,6 +1,6 @@
 //! `Bootstrap`, its admin interface and its listeners.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use prost::Message;
 use prost_types::Any;
@@ -29,11 +29,8 @@ impl Check<'_> {
         let resources = message.static_resources.as_ref().unwrap_or(&nothing);
         let clusters = self.clusters(&resources.clusters, "static_resources.clusters");
         // A cluster with problems of its own is known all the same.
-        let known: BTreeSet<&str> = resources
-            .clusters
-            .iter()
-            .map(|cluster| cluster.name.as_str())
-            .collect();
+        let names = resources.clusters.iter().map(|cluster| cluster.name.clone());
+        self.clusters = Some(names.collect());
         let mut listeners = Vec::new();
         let mut names = HashSet::new();
         let mut addresses = HashSet::new();
@@ -45,7 +42,7 @@ impl Check<'_> {
                     format!("duplicate listener '{}'", message.name),
                 );
             }
-            let Some(listener) = self.listener(message, &known, &path) else {
+            let Some(listener) = self.listener(message, &path) else {
                 continue;
             };
             if listener.address.port() != 0 && !addresses.insert(listener.address) {
@@ -54,20 +51,20 @@ impl Check<'_> {
             }
             listeners.push(listener);
         }
+        let services = self.services(&message.bootstrap_extensions, "bootstrap_extensions");
+        let stats_sinks = self.stats_sinks(&message.stats_sinks, "stats_sinks");
         Bootstrap {
             node: node.unwrap_or_default(),
             admin,
             listeners,
             clusters,
+            services,
+            stats_sinks,
+            stats_flush: self.stats_flush(message),
         }
     }
 
-    fn listener(
-        &mut self,
-        message: &listener::Listener,
-        clusters: &BTreeSet<&str>,
-        path: &str,
-    ) -> Option<Listener> {
+    fn listener(&mut self, message: &listener::Listener, path: &str) -> Option<Listener> {
         let address = self.socket_address(message.address.as_ref(), &path::field(path, "address"));
         let chains_path = path::field(path, "filter_chains");
         let [chain] = message.filter_chains.as_slice() else {
@@ -79,7 +76,7 @@ impl Check<'_> {
             return None;
         };
         let filters_path = path::field(&path::index(&chains_path, 0), "filters");
-        let kind = self.listener_kind(&chain.filters, clusters, &filters_path)?;
+        let kind = self.listener_kind(&chain.filters, &filters_path)?;
         let buffer_limit = message.per_connection_buffer_limit_bytes.unwrap_or(BUFFER_LIMIT);
         Some(Listener {
             name: message.name.clone(),
