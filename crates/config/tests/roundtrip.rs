@@ -68,6 +68,42 @@ fn back_off() -> impl Strategy<Value = core::BackoffStrategy> {
     })
 }
 
+fn retry() -> BoxedStrategy<core::RetryPolicy> {
+    use core::retry_policy::{RetryHostPredicate, RetryPriority, retry_host_predicate, retry_priority};
+    let priority = (text(), option::of(configuration()))
+        .prop_map(|(name, any)| RetryPriority {
+            name,
+            config_type: any.map(retry_priority::ConfigType::TypedConfig),
+        })
+        .boxed();
+    let predicate = (text(), option::of(configuration()))
+        .prop_map(|(name, any)| RetryHostPredicate {
+            name,
+            config_type: any.map(retry_host_predicate::ConfigType::TypedConfig),
+        })
+        .boxed();
+    let retry = (
+        option::of(back_off()),
+        option::of(any::<u32>()),
+        text(),
+        option::of(priority),
+        vec(predicate, 0..3),
+        any::<i64>(),
+    );
+    retry
+        .prop_map(
+            |(retry_back_off, num_retries, retry_on, priority, predicates, most)| core::RetryPolicy {
+                retry_back_off,
+                num_retries,
+                retry_on,
+                retry_priority: priority,
+                retry_host_predicate: predicates,
+                host_selection_retry_max_attempts: most,
+            },
+        )
+        .boxed()
+}
+
 fn code() -> BoxedStrategy<core::AsyncDataSource> {
     use core::async_data_source::Specifier as Far;
     use core::data_source::Specifier as Near;
@@ -92,41 +128,14 @@ fn code() -> BoxedStrategy<core::AsyncDataSource> {
             timeout,
         }
     });
-    use core::retry_policy::{RetryHostPredicate, RetryPriority, retry_host_predicate, retry_priority};
-    let priority = (text(), option::of(configuration())).prop_map(|(name, any)| RetryPriority {
-        name,
-        config_type: any.map(retry_priority::ConfigType::TypedConfig),
-    });
-    let predicate = (text(), option::of(configuration())).prop_map(|(name, any)| RetryHostPredicate {
-        name,
-        config_type: any.map(retry_host_predicate::ConfigType::TypedConfig),
-    });
-    let retry = (
-        option::of(back_off()),
-        option::of(any::<u32>()),
-        text(),
-        option::of(priority),
-        vec(predicate, 0..3),
-        any::<i64>(),
-    );
-    let retry = retry.prop_map(
-        |(retry_back_off, num_retries, retry_on, priority, predicates, most)| core::RetryPolicy {
-            retry_back_off,
-            num_retries,
-            retry_on,
-            retry_priority: priority,
-            retry_host_predicate: predicates,
-            host_selection_retry_max_attempts: most,
-        },
-    );
-    let far = (option::of(uri), text(), option::of(retry)).prop_map(|(http_uri, sha256, retry_policy)| {
+    let far = (option::of(uri), text(), option::of(retry())).prop_map(|(http_uri, sha256, retry_policy)| {
         Far::Remote(core::RemoteDataSource {
             http_uri,
             sha256,
             retry_policy,
         })
     });
-    option::of(prop_oneof![near, far])
+    option::of(prop_oneof![near.boxed(), far.boxed()])
         .prop_map(|specifier| core::AsyncDataSource { specifier })
         .boxed()
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use prost_types::Any;
+
 use super::{Check, REQUIRED};
 use crate::descriptors::{RESOURCE, TYPED_EXTENSION_CONFIG, type_name};
 use crate::model::{
@@ -40,7 +42,7 @@ impl Check<'_> {
             );
         }
         let default = match &message.default_config {
-            Some(any) => self.default_plugin(any, plugin_type, &path),
+            Some(any) => self.default_plugin(any, &type_names, plugin_type, &path),
             None => None,
         };
         if message.apply_default_config_without_warming && message.default_config.is_none() {
@@ -69,11 +71,13 @@ impl Check<'_> {
 
     fn default_plugin(
         &mut self,
-        any: &prost_types::Any,
+        any: &Any,
+        type_names: &[String],
         plugin_type: &'static str,
         path: &str,
     ) -> Option<DefaultPlugin> {
         let path = path::field(path, "default_config");
+        self.expected_type(any, type_names, &path)?;
         // Both kinds of filters have the same one field.
         let wasm: Wasm = self.unpack(any, &[plugin_type], &path)?;
         let (path, plugin) = self.plugin_of(wasm.config.as_ref(), &path)?;
@@ -90,12 +94,10 @@ impl Check<'_> {
         if !message.authorities.is_empty() {
             self.problem(path::field(path, "authorities"), "not supported");
         }
-        if message.resource_api_version() == core::ApiVersion::V2 {
-            self.problem(
-                path::field(path, "resource_api_version"),
-                "V2 is not supported; supported: V3",
-            );
-        }
+        self.third_version(
+            message.resource_api_version(),
+            path::field(path, "resource_api_version"),
+        );
         let timeout = match &message.initial_fetch_timeout {
             None => Some(INITIAL_FETCH_TIMEOUT),
             Some(given) => self
@@ -148,7 +150,7 @@ impl Check<'_> {
         if watched.is_some() && message.poll_interval.is_some() {
             self.problem(
                 interval_path,
-                "only one of watched_directory or poll_interval can be set",
+                "PathConfigSource poll_interval and watched_directory cannot both be set",
             );
         }
         FileSource {
@@ -169,13 +171,10 @@ impl Check<'_> {
             );
             self.problem(path::field(path, "api_type"), problem);
         }
-        if message.transport_api_version() != core::ApiVersion::V3 {
-            let problem = format!(
-                "{} is not supported; supported: V3",
-                message.transport_api_version().as_str_name()
-            );
-            self.problem(path::field(path, "transport_api_version"), problem);
-        }
+        self.third_version(
+            message.transport_api_version(),
+            path::field(path, "transport_api_version"),
+        );
         for (field, given) in [
             ("cluster_names", !message.cluster_names.is_empty()),
             ("refresh_delay", message.refresh_delay.is_some()),
@@ -243,6 +242,26 @@ impl Check<'_> {
             max_receive_message_length: target.max_receive_message_length,
             node_on_first_message_only: false,
         })
+    }
+
+    fn third_version(&mut self, version: core::ApiVersion, path: String) {
+        if version == core::ApiVersion::V2 {
+            self.problem(path, "V2 is not supported; supported: V3");
+        }
+    }
+
+    /// Whether `any` is of one of the types that `type_urls` has.
+    fn expected_type(&mut self, any: &Any, type_names: &[String], path: &str) -> Option<()> {
+        let given = type_name(&any.type_url);
+        if type_names.iter().any(|name| name == given) {
+            return Some(());
+        }
+        let expected = type_names.join(", ");
+        self.problem(
+            path::field(path, "@type"),
+            format!("Error: filter config has type URL {given} but expect {expected}."),
+        );
+        None
     }
 
     /// A header to send as it is.
@@ -316,15 +335,7 @@ impl Check<'_> {
             self.problem(path, REQUIRED);
             return None;
         };
-        let given = type_name(&any.type_url);
-        if !discovery.type_names.iter().any(|name| name == given) {
-            let expected = discovery.type_names.join(", ");
-            self.problem(
-                path::field(&path, "@type"),
-                format!("Error: filter config has type URL {given} but expect {expected}."),
-            );
-            return None;
-        }
+        self.expected_type(any, &discovery.type_names, &path)?;
         let wasm: Wasm = self.unpack(any, &[discovery.plugin_type], &path)?;
         self.plugin_of(wasm.config.as_ref(), &path)
             .map(|(_, plugin)| plugin)

@@ -7,7 +7,7 @@ use prost_types::Any;
 
 use super::{Check, metadata};
 use crate::descriptors::{self, type_name};
-use crate::model::{Bootstrap, Listener, TrafficDirection};
+use crate::model::{Bootstrap, ConfigSource, Listener, TrafficDirection};
 use crate::path;
 use crate::proto::envoy::config::bootstrap::v3 as bootstrap;
 use crate::proto::envoy::config::core::v3::TrafficDirection as Direction;
@@ -51,10 +51,20 @@ impl Check<'_> {
             }
             listeners.push(listener);
         }
+        let asks = listeners.iter().flat_map(Listener::filters).any(|filter| {
+            let discovery = filter.discovery();
+            discovery.is_some_and(|discovery| matches!(discovery.source, ConfigSource::Grpc(_)))
+        });
+        let node = node.unwrap_or_default();
+        for (path, value) in [("node.id", &node.id), ("node.cluster", &node.cluster)] {
+            if asks && value.is_empty() {
+                self.problem(path, "required, as a server is asked for configurations");
+            }
+        }
         let services = self.services(&message.bootstrap_extensions, "bootstrap_extensions");
         let stats_sinks = self.stats_sinks(&message.stats_sinks, "stats_sinks");
         Bootstrap {
-            node: node.unwrap_or_default(),
+            node,
             admin,
             listeners,
             clusters,

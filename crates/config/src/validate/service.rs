@@ -73,7 +73,7 @@ impl Check<'_> {
                 self.problem(ON_ADMIN, "must be true if given");
             }
             if message.stats_flush_interval.is_some() {
-                let problem = "Only one of stats_flush_interval or stats_flush_on_admin should be set.";
+                let problem = "Only one of stats_flush_interval or stats_flush_on_admin should be set!";
                 self.problem(ON_ADMIN, problem);
             }
             return StatsFlush::OnAdmin;
