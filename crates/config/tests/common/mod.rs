@@ -5,6 +5,8 @@
     reason = "every test file uses its own part of it"
 )]
 
+pub mod envoy;
+
 use std::io;
 use std::path::Path;
 
