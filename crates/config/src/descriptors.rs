@@ -22,9 +22,13 @@ pub(crate) const RAW_BUFFER: &str = "envoy.extensions.transport_sockets.raw_buff
 pub(crate) const UPSTREAM_TLS: &str = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
 pub(crate) const WASM_ACCESS_LOG: &str = "envoy.extensions.access_loggers.wasm.v3.WasmAccessLog";
 pub(crate) const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
+pub(crate) const WASM_SERVICE: &str = "envoy.extensions.wasm.v3.WasmService";
+pub(crate) const WASM_STATS_SINK: &str = "envoy.extensions.stat_sinks.wasm.v3.Wasm";
+pub(crate) const RESOURCE: &str = "envoy.service.discovery.v3.Resource";
+pub(crate) const TYPED_EXTENSION_CONFIG: &str = "envoy.config.core.v3.TypedExtensionConfig";
 
 /// What a field of type `Any` may hold: the full name of the field, and the types.
-const EXTENSIONS: [(&str, &[&str]); 5] = [
+const EXTENSIONS: [(&str, &[&str]); 10] = [
     (
         "envoy.config.listener.v3.Filter.typed_config",
         &[HTTP_CONNECTION_MANAGER, TCP_PROXY, NETWORK_WASM],
@@ -50,6 +54,26 @@ const EXTENSIONS: [(&str, &[&str]); 5] = [
         "envoy.config.core.v3.TransportSocket.typed_config",
         &[UPSTREAM_TLS, RAW_BUFFER],
     ),
+    (
+        "envoy.config.core.v3.TypedExtensionConfig.typed_config",
+        &[WASM_SERVICE, WASM, NETWORK_WASM],
+    ),
+    (
+        "envoy.config.core.v3.ExtensionConfigSource.default_config",
+        &[WASM, NETWORK_WASM],
+    ),
+    (
+        "envoy.config.metrics.v3.StatsSink.typed_config",
+        &[WASM_STATS_SINK],
+    ),
+    (
+        "envoy.service.discovery.v3.DiscoveryResponse.resources",
+        &[TYPED_EXTENSION_CONFIG, RESOURCE],
+    ),
+    (
+        "envoy.service.discovery.v3.Resource.resource",
+        &[TYPED_EXTENSION_CONFIG],
+    ),
 ];
 
 /// The message with this full name.
@@ -72,6 +96,13 @@ pub(crate) fn type_name(type_url: &str) -> &str {
 
 /// Why a type cannot stand in a field that allows some.
 pub(crate) fn not_allowed(type_url: &str, allowed: &[&str]) -> String {
+    if type_name(type_url) == WASM_SERVICE {
+        return format!(
+            "a WasmService serves no request or connection, and cannot be used here; put it into bootstrap_extensions, \
+             or its plugin into one of {}",
+            allowed.join(", ")
+        );
+    }
     format!(
         "{} is not supported here; supported: {}",
         crate::node::quote(type_url),

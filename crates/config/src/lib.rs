@@ -56,8 +56,8 @@ mod yaml;
 
 pub use descriptors::DESCRIPTORS;
 pub use error::{ConfigError, Position, Problem};
-pub use outside::{Outside, Process};
-pub use read::{load_bootstrap, load_plugin, read_bootstrap, read_plugin_config};
+pub use outside::{Outside, Process, Runtimes};
+pub use read::{load_bootstrap, load_plugin, read_bootstrap, read_discovery_response, read_plugin_config};
 
 /// The messages, in modules named after their packages.
 pub mod proto {

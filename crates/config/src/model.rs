@@ -3,6 +3,9 @@
 //! [`crate::load_bootstrap`] and [`crate::load_plugin`] build these from text; the `from_message` functions build them
 //! from messages that came from somewhere else.
 
+mod discovery;
+mod remote;
+mod service;
 mod tls;
 
 use std::collections::BTreeSet;
@@ -10,6 +13,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use discovery::{ConfigSource, DefaultPlugin, Discovery, FileSource, GrpcSource, PluginSource};
+pub use remote::{RemoteCode, RemoteScheme};
+pub use service::{Service, StatsFlush, StatsSink};
 pub use tls::{ClientCertificate, PrivateKey, Roots, SubjectAltName, TlsVersion, UpstreamTls};
 
 /// A plugin and the VM it runs in (`envoy.extensions.wasm.v3.PluginConfig`).
@@ -27,7 +33,9 @@ pub struct Plugin {
     pub configuration: Vec<u8>,
     /// `failure_policy` or the older `fail_open`: what becomes of requests once the VM has failed.
     pub failure_policy: FailurePolicy,
-    /// `capability_restriction_config`: what the plugin may call and be called for.
+    /// `vm_config.capability_restriction_config` or, if that is not given, the older `capability_restriction_config` of
+    /// the plugin: what plugins in the VM may call and be called for. It belongs to the VM: plugins that differ in it
+    /// must not share one.
     pub capabilities: Capabilities,
     /// `allow_on_headers_stop_iteration`: whether a `StopIteration` returned from a headers callback stops headers
     /// only (`true`), or headers and everything after them (`false`). `None` leaves it to the host's default.
@@ -64,8 +72,8 @@ impl Plugin {
 pub struct Vm {
     /// `vm_id`: plugins with the same id, the same code and the same VM configuration share a VM. May be empty.
     pub vm_id: String,
-    /// `runtime`: the engine's name, for instance `envoy.wasm.runtime.wasmtime`. Never empty; not checked against
-    /// the engines that are linked in.
+    /// `runtime`: the engine's name, for instance `envoy.wasm.runtime.wasmtime`, or the default one where none was given.
+    /// Never empty, and one of [`Outside::runtimes`](crate::Outside::runtimes) if that knows any.
     pub runtime: String,
     /// `code`: where the module comes from.
     pub code: Code,
@@ -73,7 +81,8 @@ pub struct Vm {
     pub configuration: Vec<u8>,
     /// `allow_precompiled`: the module may carry code compiled ahead of time.
     pub allow_precompiled: bool,
-    /// `nack_on_code_cache_miss`: refuse the configuration when remote code is not in the cache yet.
+    /// `nack_on_code_cache_miss`: refuse the configuration when remote code is not in the cache yet, and fetch it for the
+    /// next attempt. Otherwise the plugin's listener waits for the code.
     pub nack_on_code_cache_miss: bool,
     /// `environment_variables`, resolved: first the host's variables that exist, in the order of `host_env_keys`,
     /// then `key_values` in the order of their keys. No key occurs twice.
@@ -94,24 +103,6 @@ pub enum Code {
     EnvironmentVariable(String),
     /// `remote`: fetched over HTTP. Whoever loads the code decides whether it can do that.
     Remote(RemoteCode),
-}
-
-/// Code to fetch over HTTP (`envoy.config.core.v3.RemoteDataSource`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RemoteCode {
-    /// `http_uri.uri`. Never empty.
-    pub uri: String,
-    /// `http_uri.cluster`: the cluster to send the request to. Never empty.
-    pub cluster: String,
-    /// `http_uri.timeout`: how long one fetch may take.
-    pub timeout: Duration,
-    /// `sha256`: the expected digest, as lower-case hexadecimal digits. Never empty.
-    pub sha256: String,
-    /// `retry_policy.num_retries`: 1 unless given.
-    pub num_retries: u32,
-    /// `retry_policy.retry_back_off`: 1 s, growing to 10 s, unless given.
-    pub back_off: BackOff,
 }
 
 /// An exponential back-off (`envoy.config.core.v3.BackoffStrategy`).
@@ -171,6 +162,38 @@ pub struct Bootstrap {
     pub listeners: Vec<Listener>,
     /// `static_resources.clusters`. No name occurs twice.
     pub clusters: Vec<Cluster>,
+    /// `bootstrap_extensions`: plugins that serve no request.
+    pub services: Vec<Service>,
+    /// `stats_sinks`: plugins that are told of statistics.
+    pub stats_sinks: Vec<StatsSink>,
+    /// `stats_flush_interval` or `stats_flush_on_admin`: when they are told.
+    pub stats_flush: StatsFlush,
+}
+
+impl Bootstrap {
+    /// All plugins that are there from the start, each with the path of its configuration: those of listeners (filters,
+    /// then access loggers) in order, defaults of discovered filters among them, then services, then sinks.
+    pub fn plugins(&self) -> impl Iterator<Item = (&str, &Plugin)> {
+        let filters = self
+            .listeners
+            .iter()
+            .flat_map(|listener| listener.filters().iter().chain(listener.access_loggers()));
+        let filters = filters.filter_map(|filter| Some((filter.plugin_path(), filter.initial_plugin()?)));
+        let services = self.services.iter();
+        let services = services.map(|service| (service.path.as_str(), &service.plugin));
+        let sinks = self.stats_sinks.iter();
+        filters
+            .chain(services)
+            .chain(sinks.map(|sink| (sink.path.as_str(), &sink.plugin)))
+    }
+
+    /// The filters whose configuration comes later, each with the listener it is in.
+    pub fn discoveries(&self) -> impl Iterator<Item = (&Listener, &WasmFilter, &Discovery)> {
+        self.listeners.iter().flat_map(|listener| {
+            let filters = listener.filters().iter();
+            filters.filter_map(move |filter| Some((listener, filter, filter.discovery()?)))
+        })
+    }
 }
 
 /// Who this server says it is (`envoy.config.core.v3.Node`).
@@ -363,13 +386,53 @@ pub enum Codec {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WasmFilter {
-    /// The filter's name in the chain, often `envoy.filters.http.wasm`, or the access log's.
+    /// The filter's name in the chain, often `envoy.filters.http.wasm`, or the access log's. Of a discovered filter it is
+    /// also the name of the resource to ask for.
     pub name: String,
-    /// The path of the plugin's configuration in the file, for messages such as
+    /// The path of the plugin's configuration in the file, or of `config_discovery`, for messages such as
     /// `static_resources.listeners[0].….config: Invalid path: x.wasm`.
     pub path: String,
-    /// The plugin.
-    pub plugin: Plugin,
+    /// The plugin, or where it comes from. Access loggers are always [`PluginSource::Static`].
+    pub source: PluginSource,
+}
+
+impl WasmFilter {
+    /// The plugin, if it stands in the configuration itself.
+    #[must_use]
+    pub fn plugin(&self) -> Option<&Plugin> {
+        match &self.source {
+            PluginSource::Static(plugin) => Some(plugin),
+            PluginSource::Discovered(_) => None,
+        }
+    }
+
+    /// Where its configuration comes from, if it comes later.
+    #[must_use]
+    pub fn discovery(&self) -> Option<&Discovery> {
+        match &self.source {
+            PluginSource::Static(_) => None,
+            PluginSource::Discovered(discovery) => Some(discovery),
+        }
+    }
+
+    /// The plugin that is known from the start: the one in the configuration, or the default of a discovered filter.
+    #[must_use]
+    pub fn initial_plugin(&self) -> Option<&Plugin> {
+        match &self.source {
+            PluginSource::Static(plugin) => Some(plugin),
+            PluginSource::Discovered(discovery) => discovery.default.as_ref().map(|default| &default.plugin),
+        }
+    }
+
+    fn plugin_path(&self) -> &str {
+        match &self.source {
+            PluginSource::Discovered(Discovery {
+                default: Some(default),
+                ..
+            }) => &default.path,
+            _ => &self.path,
+        }
+    }
 }
 
 /// The routes of a listener (`envoy.config.route.v3.RouteConfiguration`).

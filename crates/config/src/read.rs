@@ -10,11 +10,13 @@ use crate::node::{Node, Value};
 use crate::outside::Outside;
 use crate::proto::envoy::config::bootstrap::v3::Bootstrap;
 use crate::proto::envoy::extensions::wasm::v3::PluginConfig;
+use crate::proto::envoy::service::discovery::v3::DiscoveryResponse;
 use crate::validate::Check;
 use crate::walk::Walk;
 use crate::{descriptors, json, path, yaml};
 
 const BOOTSTRAP: &str = "envoy.config.bootstrap.v3.Bootstrap";
+const DISCOVERY_RESPONSE: &str = "envoy.service.discovery.v3.DiscoveryResponse";
 const PLUGIN_CONFIG: &str = "envoy.extensions.wasm.v3.PluginConfig";
 
 /// Reads a `Bootstrap` from YAML or JSON, without looking at what it says: see [`load_bootstrap`] for that.
@@ -52,7 +54,9 @@ pub fn load_bootstrap(
     outside: &dyn Outside,
 ) -> Result<model::Bootstrap, ConfigError> {
     let (message, positions) = read(text, file, BOOTSTRAP)?;
-    model::Bootstrap::from_message(&message, file, outside).map_err(|error| located(error, &positions))
+    let mut check = Check::new(outside);
+    let bootstrap = check.bootstrap(&message);
+    finish(Some(bootstrap), check, file, outside, &positions)
 }
 
 /// Reads and checks a plugin's configuration, a `PluginConfig` in YAML or JSON.
@@ -64,7 +68,21 @@ pub fn load_bootstrap(
 /// As [`read_plugin_config`], and what makes a plugin impossible.
 pub fn load_plugin(text: &str, file: &str, outside: &dyn Outside) -> Result<model::Plugin, ConfigError> {
     let (message, positions) = read(text, file, PLUGIN_CONFIG)?;
-    model::Plugin::from_message(&message, file, outside).map_err(|error| located(error, &positions))
+    let mut check = Check::new(outside);
+    let plugin = check.plugin(&message, "");
+    finish(plugin, check, file, outside, &positions)
+}
+
+/// Reads a `DiscoveryResponse` from YAML or JSON: what stands in the file of a `path_config_source`.
+/// [`model::Plugin::from_discovery`] says what is in it.
+///
+/// `file` is the name for messages; one that ends in `.json` is read as JSON only.
+///
+/// # Errors
+///
+/// As [`read_bootstrap`].
+pub fn read_discovery_response(text: &str, file: &str) -> Result<DiscoveryResponse, ConfigError> {
+    read(text, file, DISCOVERY_RESPONSE).map(|(message, _)| message)
 }
 
 impl model::Bootstrap {
@@ -76,7 +94,7 @@ impl model::Bootstrap {
     pub fn from_message(message: &Bootstrap, file: &str, outside: &dyn Outside) -> Result<Self, ConfigError> {
         let mut check = Check::new(outside);
         let bootstrap = check.bootstrap(message);
-        finish(Some(bootstrap), check.problems, file)
+        finish(Some(bootstrap), check, file, outside, &Positions::new())
     }
 }
 
@@ -85,7 +103,7 @@ impl model::Plugin {
     ///
     /// # Errors
     ///
-    /// What makes a plugin impossible: no runtime, no code, variables that contradict each other.
+    /// What makes a plugin impossible: no runtime or an unknown one, no code, variables that contradict each other.
     pub fn from_message(
         message: &PluginConfig,
         file: &str,
@@ -93,11 +111,50 @@ impl model::Plugin {
     ) -> Result<Self, ConfigError> {
         let mut check = Check::new(outside);
         let plugin = check.plugin(message, "");
-        finish(plugin, check.problems, file)
+        finish(plugin, check, file, outside, &Positions::new())
+    }
+
+    /// The plugin that a control plane or a file sent for a discovered filter; `filter` is the filter's name, and
+    /// `clusters` are those of the server. `source` is the name for messages, such as that of the file.
+    ///
+    /// What this refuses is to be answered with a NACK, whose `error_detail` has the error's text.
+    ///
+    /// # Errors
+    ///
+    /// Anything but one resource, another name, a type that is not allowed; and as [`model::Plugin::from_message`].
+    pub fn from_discovery(
+        response: &DiscoveryResponse,
+        filter: &str,
+        discovery: &model::Discovery,
+        clusters: &[model::Cluster],
+        source: &str,
+        outside: &dyn Outside,
+    ) -> Result<Self, ConfigError> {
+        let names = clusters.iter().map(|cluster| cluster.name.as_str());
+        let mut check = Check::new(outside).with_clusters(names);
+        let plugin = check.discovered_plugin(response, filter, discovery);
+        finish(plugin, check, source, outside, &Positions::new())
     }
 }
 
-fn finish<T>(value: Option<T>, problems: Vec<Problem>, file: &str) -> Result<T, ConfigError> {
+/// What a check found: the value and warnings, or problems.
+fn finish<T>(
+    value: Option<T>,
+    check: Check<'_>,
+    file: &str,
+    outside: &dyn Outside,
+    positions: &Positions,
+) -> Result<T, ConfigError> {
+    let Check {
+        mut problems,
+        mut warnings,
+        ..
+    } = check;
+    locate(&mut warnings, positions);
+    for warning in &warnings {
+        outside.warn(file, warning);
+    }
+    locate(&mut problems, positions);
     match value {
         Some(value) if problems.is_empty() => Ok(value),
         None if problems.is_empty() => Err(ConfigError::new(file, "cannot be understood")),
@@ -140,10 +197,9 @@ fn parse(text: &str, file: &str) -> Result<Node, Problem> {
 }
 
 /// Adds to each problem where it is: its field or, if that is missing, what should have it.
-fn located(mut error: ConfigError, positions: &Positions) -> ConfigError {
-    for problem in &mut error.problems {
+fn locate(problems: &mut [Problem], positions: &Positions) {
+    for problem in problems {
         let mut paths = std::iter::successors(Some(problem.path.as_str()), |path| path::parent(path));
         problem.position = paths.find_map(|path| positions.get(path)).copied();
     }
-    error
 }

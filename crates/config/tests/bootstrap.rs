@@ -167,7 +167,7 @@ fn plugins_arrive_in_the_model() {
         first.path,
         "static_resources.listeners[0].filter_chains[0].filters[0].typed_config.http_filters[0].typed_config.config"
     );
-    let plugin = &first.plugin;
+    let plugin = first.plugin().unwrap();
     assert_eq!(
         (plugin.name.as_str(), plugin.root_id.as_str()),
         ("greeter", "greeter_root")
@@ -208,11 +208,14 @@ fn plugins_arrive_in_the_model() {
     );
 
     assert_eq!(second.name, "second");
-    assert_eq!(second.plugin.failure_policy, FailurePolicy::FailOpenAtOnce);
-    assert_eq!(second.plugin.configuration, b"plain text");
-    assert_eq!(second.plugin.capabilities, Capabilities::All);
-    assert_eq!(second.plugin.vm.environment, []);
-    assert_eq!(second.plugin.allow_on_headers_stop_iteration, None);
+    assert_eq!(
+        second.plugin().unwrap().failure_policy,
+        FailurePolicy::FailOpenAtOnce
+    );
+    assert_eq!(second.plugin().unwrap().configuration, b"plain text");
+    assert_eq!(second.plugin().unwrap().capabilities, Capabilities::All);
+    assert_eq!(second.plugin().unwrap().vm.environment, []);
+    assert_eq!(second.plugin().unwrap().allow_on_headers_stop_iteration, None);
 }
 
 #[test]
@@ -226,8 +229,11 @@ fn access_loggers_arrive_in_the_model() {
         logger.path,
         "static_resources.listeners[0].filter_chains[0].filters[0].typed_config.access_log[1].typed_config.config"
     );
-    assert_eq!(logger.plugin.name, "logger");
-    assert_eq!(logger.plugin.vm.code, Code::LocalFile("greeter.wasm".into()));
+    assert_eq!(logger.plugin().unwrap().name, "logger");
+    assert_eq!(
+        logger.plugin().unwrap().vm.code,
+        Code::LocalFile("greeter.wasm".into())
+    );
 }
 
 #[test]

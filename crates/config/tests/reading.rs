@@ -110,7 +110,7 @@ fn values_of_the_wrong_type() {
     assert_eq!(
         plugin_problems("vm_config: {'@type': x}"),
         [
-            "vm_config.@type: unknown field; the fields of VmConfig known here are allow_precompiled, code, \
+            "vm_config.@type: unknown field; the fields of VmConfig known here are allow_precompiled, capability_restriction_config, code, \
              configuration, environment_variables, nack_on_code_cache_miss, runtime, vm_id"
         ]
     );

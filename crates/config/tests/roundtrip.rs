@@ -68,6 +68,42 @@ fn back_off() -> impl Strategy<Value = core::BackoffStrategy> {
     })
 }
 
+fn retry() -> BoxedStrategy<core::RetryPolicy> {
+    use core::retry_policy::{RetryHostPredicate, RetryPriority, retry_host_predicate, retry_priority};
+    let priority = (text(), option::of(configuration()))
+        .prop_map(|(name, any)| RetryPriority {
+            name,
+            config_type: any.map(retry_priority::ConfigType::TypedConfig),
+        })
+        .boxed();
+    let predicate = (text(), option::of(configuration()))
+        .prop_map(|(name, any)| RetryHostPredicate {
+            name,
+            config_type: any.map(retry_host_predicate::ConfigType::TypedConfig),
+        })
+        .boxed();
+    let retry = (
+        option::of(back_off()),
+        option::of(any::<u32>()),
+        text(),
+        option::of(priority),
+        vec(predicate, 0..3),
+        any::<i64>(),
+    );
+    retry
+        .prop_map(
+            |(retry_back_off, num_retries, retry_on, priority, predicates, most)| core::RetryPolicy {
+                retry_back_off,
+                num_retries,
+                retry_on,
+                retry_priority: priority,
+                retry_host_predicate: predicates,
+                host_selection_retry_max_attempts: most,
+            },
+        )
+        .boxed()
+}
+
 fn code() -> BoxedStrategy<core::AsyncDataSource> {
     use core::async_data_source::Specifier as Far;
     use core::data_source::Specifier as Near;
@@ -77,7 +113,14 @@ fn code() -> BoxedStrategy<core::AsyncDataSource> {
         text().prop_map(Near::InlineString),
         text().prop_map(Near::EnvironmentVariable),
     ];
-    let near = option::of(near).prop_map(|specifier| Far::Local(core::DataSource { specifier }));
+    let watched = (text(), any::<bool>())
+        .prop_map(|(path, watch_modify)| core::WatchedDirectory { path, watch_modify });
+    let near = (option::of(near), option::of(watched)).prop_map(|(specifier, watched_directory)| {
+        Far::Local(core::DataSource {
+            specifier,
+            watched_directory,
+        })
+    });
     let uri = (text(), option::of(text()), option::of(duration())).prop_map(|(uri, cluster, timeout)| {
         core::HttpUri {
             uri,
@@ -85,23 +128,22 @@ fn code() -> BoxedStrategy<core::AsyncDataSource> {
             timeout,
         }
     });
-    let retry =
-        (option::of(back_off()), option::of(any::<u32>())).prop_map(|(retry_back_off, num_retries)| {
-            core::RetryPolicy {
-                retry_back_off,
-                num_retries,
-            }
-        });
-    let far = (option::of(uri), text(), option::of(retry)).prop_map(|(http_uri, sha256, retry_policy)| {
+    let far = (option::of(uri), text(), option::of(retry())).prop_map(|(http_uri, sha256, retry_policy)| {
         Far::Remote(core::RemoteDataSource {
             http_uri,
             sha256,
             retry_policy,
         })
     });
-    option::of(prop_oneof![near, far])
+    option::of(prop_oneof![near.boxed(), far.boxed()])
         .prop_map(|specifier| core::AsyncDataSource { specifier })
         .boxed()
+}
+
+fn capabilities() -> impl Strategy<Value = wasm::CapabilityRestrictionConfig> {
+    btree_map(text(), Just(wasm::SanitizationConfig {}), 0..3).prop_map(
+        |allowed_capabilities: BTreeMap<_, _>| wasm::CapabilityRestrictionConfig { allowed_capabilities },
+    )
 }
 
 fn vm() -> BoxedStrategy<wasm::VmConfig> {
@@ -119,25 +161,25 @@ fn vm() -> BoxedStrategy<wasm::VmConfig> {
         option::of(configuration()),
         any::<[bool; 2]>(),
     );
-    (parts, option::of(environment))
+    (parts, option::of(environment), option::of(capabilities()))
         .prop_map(
-            |((vm_id, runtime, code, configuration, flags), environment_variables)| wasm::VmConfig {
-                vm_id,
-                runtime,
-                code,
-                configuration,
-                allow_precompiled: flags[0],
-                nack_on_code_cache_miss: flags[1],
-                environment_variables,
+            |((vm_id, runtime, code, configuration, flags), environment_variables, capabilities)| {
+                wasm::VmConfig {
+                    vm_id,
+                    runtime,
+                    code,
+                    configuration,
+                    allow_precompiled: flags[0],
+                    nack_on_code_cache_miss: flags[1],
+                    environment_variables,
+                    capability_restriction_config: capabilities,
+                }
             },
         )
         .boxed()
 }
 
 fn plugin() -> BoxedStrategy<wasm::PluginConfig> {
-    let capabilities = btree_map(text(), Just(wasm::SanitizationConfig {}), 0..3).prop_map(
-        |allowed_capabilities: BTreeMap<_, _>| wasm::CapabilityRestrictionConfig { allowed_capabilities },
-    );
     let reload = option::of(back_off()).prop_map(|backoff| wasm::ReloadConfig { backoff });
     let head = (
         text(),
@@ -149,7 +191,7 @@ fn plugin() -> BoxedStrategy<wasm::PluginConfig> {
     let tail = (
         0..4,
         option::of(reload),
-        option::of(capabilities),
+        option::of(capabilities()),
         option::of(any::<bool>()),
     );
     (head, tail)

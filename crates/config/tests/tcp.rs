@@ -44,7 +44,10 @@ fn a_proxy_with_plugins_in_front() {
     let [first, second] = listener.filters() else {
         panic!("{tcp:?}")
     };
-    assert_eq!((first.name.as_str(), first.plugin.name.as_str()), ("w", "p"));
+    assert_eq!(
+        (first.name.as_str(), first.plugin().unwrap().name.as_str()),
+        ("w", "p")
+    );
     assert_eq!(second.path, format!("{FILTERS}[1].typed_config.config"));
 }
 
@@ -81,7 +84,10 @@ fn access_loggers_of_a_proxy() {
     let [logger] = read.listeners[0].access_loggers() else {
         panic!("{:?}", read.listeners)
     };
-    assert_eq!((logger.name.as_str(), logger.plugin.name.as_str()), ("l", "logs"));
+    assert_eq!(
+        (logger.name.as_str(), logger.plugin().unwrap().name.as_str()),
+        ("l", "logs")
+    );
     let path = format!("{FILTERS}[1].typed_config.access_log[1].typed_config.config");
     assert_eq!(logger.path, path);
     assert_eq!(read.listeners[0].filters().len(), 1);

@@ -68,6 +68,7 @@ impl Plan {
         stats: &Stats,
         limits: &Limits,
     ) -> Result<Plan, String> {
+        refuse_unsupported(file, &bootstrap)?;
         let facts = Arc::new(Facts::new(&bootstrap, stats.shared().clone(), limits));
         let clusters = bootstrap.clusters;
         let names = clusters.iter().map(|cluster| cluster.name.clone());
@@ -109,6 +110,26 @@ impl Plan {
     }
 }
 
+/// What the configuration can say and this server can't do.
+fn refuse_unsupported(file: &str, bootstrap: &Bootstrap) -> Result<(), String> {
+    let discovered = bootstrap
+        .discoveries()
+        .map(|(_, filter, _)| (&filter.path, "filters that are discovered"));
+    let services = bootstrap.services.iter();
+    let services = services.map(|service| (&service.path, "services (envoy.bootstrap.wasm)"));
+    let sinks = bootstrap.stats_sinks.iter();
+    let sinks = sinks.map(|sink| (&sink.path, "stats sinks (envoy.stat_sinks.wasm)"));
+    let refused = discovered
+        .chain(services)
+        .chain(sinks)
+        .map(|(path, what)| format!("{file}: {path}: this build does not support {what}"));
+    let refused: Vec<String> = refused.collect();
+    match refused.is_empty() {
+        true => Ok(()),
+        false => Err(refused.join("\n")),
+    }
+}
+
 fn tls(cluster: &Cluster) -> Result<Option<Arc<Tls>>, String> {
     let Some(config) = &cluster.tls else {
         return Ok(None);
@@ -135,7 +156,11 @@ fn prove(
     upstreams: Rc<dyn Upstreams>,
     created: impl FnOnce(),
 ) -> Result<Plugin, Failure> {
-    let plugin = Plugin::load(engines, &filter.plugin)?;
+    let Some(config) = filter.plugin() else {
+        let refused = "this build does not support filters that are discovered";
+        return Err(Failure::new(FailState::UnableToCreateVm, refused));
+    };
+    let plugin = Plugin::load(engines, config)?;
     let platform = Rc::new(ServerPlatform::new(facts.clone()));
     LocalVms::new(platform, upstreams, ChainOptions::default()).prove(&plugin)?;
     created();
@@ -144,7 +169,7 @@ fn prove(
 
 /// Envoy says this in up to three messages; here they are parts of one line.
 fn refusal(file: &str, filter: &WasmFilter, failure: &Failure) -> String {
-    let name = &filter.plugin.name;
+    let name = filter.plugin().map_or("", |plugin| &plugin.name);
     let message = failure.to_string();
     // The rest is a backtrace, which is in the log.
     let message = message.lines().next().unwrap_or_default();

@@ -170,8 +170,11 @@ impl Stats {
         };
         let plugins = bootstrap.listeners.iter().map(|listener| {
             let filters = plan::plugins(listener).map(|filter| PluginStats {
-                name: filter.plugin.name.clone(),
-                runtime: runtime_of(&filter.plugin.vm.runtime),
+                name: filter
+                    .plugin()
+                    .map(|plugin| plugin.name.clone())
+                    .unwrap_or_default(),
+                runtime: filter.plugin().and_then(|plugin| runtime_of(&plugin.vm.runtime)),
                 crashes: AtomicU64::new(0),
             });
             filters.collect()

@@ -1,6 +1,6 @@
 //! `Cluster` and its endpoints.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -34,12 +34,12 @@ impl Check<'_> {
         clusters
     }
 
-    /// Whether there is a cluster of this name, for a field that names one.
-    pub(super) fn known_cluster(&mut self, name: &str, clusters: &BTreeSet<&str>, path: String) {
-        if clusters.contains(name) {
+    /// Whether there is a cluster of this name, for a field that names one. Nothing is known of a plugin alone.
+    pub(super) fn known_cluster(&mut self, name: &str, path: String) {
+        let Some(clusters) = self.clusters.as_ref().filter(|clusters| !clusters.contains(name)) else {
             return;
-        }
-        let known: Vec<&str> = clusters.iter().copied().collect();
+        };
+        let known: Vec<&str> = clusters.iter().map(String::as_str).collect();
         let known = if known.is_empty() {
             "none".to_owned()
         } else {

@@ -1,7 +1,5 @@
 //! `HttpConnectionManager` and its filters.
 
-use std::collections::BTreeSet;
-
 use super::{Check, REQUIRED};
 use crate::descriptors::{ROUTER, WASM, type_name};
 use crate::model::{Codec, HttpListener, WasmFilter};
@@ -13,7 +11,6 @@ impl Check<'_> {
     pub(super) fn http(
         &mut self,
         message: &manager::HttpConnectionManager,
-        clusters: &BTreeSet<&str>,
         path: &str,
     ) -> Option<HttpListener> {
         use manager::http_connection_manager::{CodecType, RouteSpecifier};
@@ -35,7 +32,7 @@ impl Check<'_> {
             self.problem(routes_path, REQUIRED);
             return None;
         };
-        let routes = self.routes(routes, clusters, &routes_path);
+        let routes = self.routes(routes, &routes_path);
         let server_name = Some(message.server_name.clone()).filter(|name| !name.is_empty());
         Some(HttpListener {
             stat_prefix,
@@ -47,7 +44,16 @@ impl Check<'_> {
         })
     }
 
+    fn not_terminal(&mut self, name: &str, path: &str) {
+        let problem = format!(
+            "non-terminal filter named {name} of type envoy.filters.http.wasm is the last filter in a http filter chain; \
+             add the router (envoy.filters.http.router)"
+        );
+        self.problem(path, problem);
+    }
+
     fn filters(&mut self, messages: &[manager::HttpFilter], path: &str) -> Vec<WasmFilter> {
+        use manager::http_filter::ConfigType;
         let mut filters = Vec::new();
         if messages.is_empty() {
             self.problem(
@@ -60,9 +66,21 @@ impl Check<'_> {
             let is_last = at + 1 == messages.len();
             let name = self.required(&message.name, &path, "name");
             let config_path = path::field(&path, "typed_config");
-            let Some(manager::http_filter::ConfigType::TypedConfig(any)) = &message.config_type else {
-                self.problem(config_path, REQUIRED);
-                continue;
+            let any = match &message.config_type {
+                Some(ConfigType::TypedConfig(any)) => any,
+                Some(ConfigType::ConfigDiscovery(discovery)) => {
+                    if is_last {
+                        self.not_terminal(&name, &path);
+                    }
+                    let path = path::field(&path, "config_discovery");
+                    let filter = self.discovered(name, discovery, WASM, path);
+                    filters.extend(filter.filter(|_| !message.disabled));
+                    continue;
+                }
+                None => {
+                    self.problem(config_path, REQUIRED);
+                    continue;
+                }
             };
             if type_name(&any.type_url) == ROUTER {
                 if !is_last {
@@ -79,11 +97,7 @@ impl Check<'_> {
             let wasm: Option<Wasm> = self.unpack(any, &[WASM, ROUTER], &config_path);
             let Some(wasm) = wasm else { continue };
             if is_last {
-                let problem = format!(
-                    "non-terminal filter named {name} of type envoy.filters.http.wasm is the last filter in a http \
-                     filter chain; add the router (envoy.filters.http.router)"
-                );
-                self.problem(path.as_str(), problem);
+                self.not_terminal(&name, &path);
             }
             let filter = self.wasm_filter(name, wasm.config.as_ref(), &config_path);
             filters.extend(filter.filter(|_| !message.disabled));

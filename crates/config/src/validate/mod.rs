@@ -1,15 +1,20 @@
 //! From messages to the plain types of [`crate::model`], noting every problem with the path of its field.
 
 mod access_log;
+mod capabilities;
 mod clusters;
+mod discovery;
 mod http;
 mod metadata;
 mod network;
 mod plugin;
+mod remote;
 mod routes;
 mod server;
+mod service;
 mod tls;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -25,6 +30,9 @@ const REQUIRED: &str = "required";
 /// A check of a whole configuration.
 pub(crate) struct Check<'a> {
     pub(crate) problems: Vec<Problem>,
+    pub(crate) warnings: Vec<Problem>,
+    /// The names of the clusters there are; `None` if nobody knows, as for a plugin alone.
+    clusters: Option<BTreeSet<String>>,
     outside: &'a dyn Outside,
 }
 
@@ -32,8 +40,20 @@ impl<'a> Check<'a> {
     pub(crate) fn new(outside: &'a dyn Outside) -> Self {
         Self {
             problems: Vec::new(),
+            warnings: Vec::new(),
+            clusters: None,
             outside,
         }
+    }
+
+    /// The same, with these clusters.
+    pub(crate) fn with_clusters<'c>(mut self, names: impl Iterator<Item = &'c str>) -> Self {
+        self.clusters = Some(names.map(str::to_owned).collect());
+        self
+    }
+
+    fn warning(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.warnings.push(Problem::new(path, message));
     }
 
     fn problem(&mut self, path: impl Into<String>, message: impl Into<String>) {
@@ -110,6 +130,7 @@ impl<'a> Check<'a> {
     /// The bytes of a data source, fetched.
     fn data(&mut self, source: &core::DataSource, path: &str) -> Option<Vec<u8>> {
         use core::data_source::Specifier;
+        self.not_watched(source, path);
         match &source.specifier {
             None => {
                 self.problem(path, data_source_required());
@@ -135,6 +156,18 @@ impl<'a> Check<'a> {
                 }
                 value.map(String::into_bytes)
             }
+        }
+    }
+}
+
+impl Check<'_> {
+    /// Refuses what would have a file read again when it changes.
+    fn not_watched(&mut self, source: &core::DataSource, path: &str) {
+        if source.watched_directory.is_some() {
+            self.problem(
+                path::field(path, "watched_directory"),
+                "not supported: this file is read once; reload the configuration to read it again",
+            );
         }
     }
 }

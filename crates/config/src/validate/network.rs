@@ -1,6 +1,5 @@
 //! Network filters: what a listener does with connections.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use prost_types::Any;
@@ -17,12 +16,7 @@ use crate::proto::envoy::extensions::filters::network::wasm::v3::Wasm;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
 impl Check<'_> {
-    pub(super) fn listener_kind(
-        &mut self,
-        filters: &[Filter],
-        clusters: &BTreeSet<&str>,
-        path: &str,
-    ) -> Option<ListenerKind> {
+    pub(super) fn listener_kind(&mut self, filters: &[Filter], path: &str) -> Option<ListenerKind> {
         let Some((last, before)) = filters.split_last() else {
             self.problem(
                 path,
@@ -33,7 +27,11 @@ impl Check<'_> {
         let mut plugins = Vec::with_capacity(before.len());
         for (at, message) in before.iter().enumerate() {
             let path = path::index(path, at);
-            if let Some((name, any, config_path)) = self.network_filter(message, &path) {
+            if let Some(filter::ConfigType::ConfigDiscovery(discovery)) = &message.config_type {
+                let name = self.required(&message.name, &path, "name");
+                let discovery_path = path::field(&path, "config_discovery");
+                plugins.extend(self.discovered(name, discovery, NETWORK_WASM, discovery_path));
+            } else if let Some((name, any, config_path)) = self.network_filter(message, &path) {
                 if matches!(type_name(&any.type_url), TCP_PROXY | HTTP_CONNECTION_MANAGER) {
                     let problem = format!(
                         "terminal filter named {name} must be the last filter in a network filter chain."
@@ -45,6 +43,12 @@ impl Check<'_> {
             }
         }
         let last_path = path::index(path, before.len());
+        if let Some(filter::ConfigType::ConfigDiscovery(_)) = &last.config_type {
+            let problem = "a discovered filter is a plugin, and the last filter in a network filter chain is not: add a \
+                           TcpProxy (envoy.filters.network.tcp_proxy)";
+            self.problem(last_path, problem);
+            return None;
+        }
         let (name, any, config_path) = self.network_filter(last, &last_path)?;
         match type_name(&any.type_url) {
             NETWORK_WASM => {
@@ -57,13 +61,13 @@ impl Check<'_> {
             }
             TCP_PROXY => {
                 let proxy: TcpProxy = self.unpack(any, &[TCP_PROXY], &config_path)?;
-                let tcp = self.tcp_proxy(&proxy, plugins, clusters, &config_path)?;
+                let tcp = self.tcp_proxy(&proxy, plugins, &config_path)?;
                 Some(ListenerKind::Tcp(tcp))
             }
             _ => {
                 let allowed = [HTTP_CONNECTION_MANAGER, TCP_PROXY, NETWORK_WASM];
                 let manager = self.unpack(any, &allowed, &config_path)?;
-                let http = self.http(&manager, clusters, &config_path);
+                let http = self.http(&manager, &config_path);
                 if !before.is_empty() {
                     let problem = "plugins for connections (envoy.filters.network.wasm) in front of an \
                                    HttpConnectionManager are not supported; in front of a TcpProxy they are";
@@ -91,13 +95,7 @@ impl Check<'_> {
         self.wasm_filter(name, wasm.config.as_ref(), config_path)
     }
 
-    fn tcp_proxy(
-        &mut self,
-        message: &TcpProxy,
-        filters: Vec<WasmFilter>,
-        clusters: &BTreeSet<&str>,
-        path: &str,
-    ) -> Option<TcpListener> {
+    fn tcp_proxy(&mut self, message: &TcpProxy, filters: Vec<WasmFilter>, path: &str) -> Option<TcpListener> {
         let stat_prefix = self.required(&message.stat_prefix, path, "stat_prefix");
         let cluster_path = path::field(path, "cluster");
         let cluster = match &message.cluster_specifier {
@@ -108,7 +106,7 @@ impl Check<'_> {
             }
         };
         if let Some(name) = &cluster {
-            self.known_cluster(name, clusters, cluster_path);
+            self.known_cluster(name, cluster_path);
         }
         let max_connect_attempts = message.max_connect_attempts.unwrap_or(1);
         if max_connect_attempts == 0 {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use prost_types::Any;
 
 use super::{Check, REQUIRED, data_source_required};
-use crate::model::{BackOff, Capabilities, Code, FailurePolicy, Plugin, RemoteCode, Vm, WasmFilter};
+use crate::model::{BackOff, Code, FailurePolicy, Plugin, PluginSource, Vm, WasmFilter};
 use crate::proto::envoy::config::core::v3 as core;
 use crate::proto::envoy::extensions::wasm::v3 as wasm;
-use crate::{path, plugin_bytes};
+use crate::{path, plugin_bytes, suggest};
 
 impl Check<'_> {
     /// What the configuration of a filter or an access logger says, whose `config` is the plugin.
@@ -19,13 +19,9 @@ impl Check<'_> {
         config: Option<&wasm::PluginConfig>,
         path: &str,
     ) -> Option<WasmFilter> {
-        let path = path::field(path, "config");
-        let Some(config) = config else {
-            self.problem(path, REQUIRED);
-            return None;
-        };
-        let plugin = self.plugin(config, &path)?;
-        Some(WasmFilter { name, path, plugin })
+        let (path, plugin) = self.plugin_of(config, path)?;
+        let source = PluginSource::Static(plugin);
+        Some(WasmFilter { name, path, source })
     }
 
     pub(crate) fn plugin(&mut self, message: &wasm::PluginConfig, path: &str) -> Option<Plugin> {
@@ -36,22 +32,15 @@ impl Check<'_> {
             self.problem(vm_path, REQUIRED);
             return None;
         };
+        let capabilities = self.capabilities(message, vm, path, &vm_path);
         let vm = self.vm(vm, &message.name, &vm_path)?;
-        let allowed = message.capability_restriction_config.iter();
-        let allowed: BTreeSet<String> = allowed
-            .flat_map(|config| config.allowed_capabilities.keys().cloned())
-            .collect();
         Some(Plugin {
             name: message.name.clone(),
             root_id: message.root_id.clone(),
             vm,
             configuration: configuration?,
             failure_policy: failure_policy?,
-            capabilities: if allowed.is_empty() {
-                Capabilities::All
-            } else {
-                Capabilities::Only(allowed)
-            },
+            capabilities,
             allow_on_headers_stop_iteration: message.allow_on_headers_stop_iteration,
         })
     }
@@ -91,7 +80,7 @@ impl Check<'_> {
         }
     }
 
-    fn back_off(&mut self, message: &core::BackoffStrategy, path: &str) -> Option<BackOff> {
+    pub(super) fn back_off(&mut self, message: &core::BackoffStrategy, path: &str) -> Option<BackOff> {
         let base_path = path::field(path, "base_interval");
         if message.base_interval.is_none() {
             self.problem(base_path, REQUIRED);
@@ -118,7 +107,7 @@ impl Check<'_> {
     }
 
     fn vm(&mut self, message: &wasm::VmConfig, plugin: &str, path: &str) -> Option<Vm> {
-        let runtime = self.required(&message.runtime, path, "runtime");
+        let runtime = self.runtime(&message.runtime, path);
         let configuration = self.configuration(message.configuration.as_ref(), path);
         let environment = match &message.environment_variables {
             Some(variables) => {
@@ -138,6 +127,34 @@ impl Check<'_> {
         })
     }
 
+    fn runtime(&mut self, given: &str, path: &str) -> String {
+        let path = path::field(path, "runtime");
+        let name = match given {
+            "" => self.outside.default_runtime().unwrap_or_default(),
+            given => given.to_owned(),
+        };
+        if name.is_empty() {
+            self.problem(path, REQUIRED);
+        } else if let Some(known) = self.outside.runtimes()
+            && !known.contains(&name)
+        {
+            let hint = match suggest::nearest(&name, known.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`? "),
+                None => String::new(),
+            };
+            let known = if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            };
+            self.problem(
+                path,
+                format!("unknown runtime '{name}'; {hint}the runtimes are: {known}"),
+            );
+        }
+        name
+    }
+
     fn code(&mut self, message: Option<&core::AsyncDataSource>, path: &str) -> Option<Code> {
         use core::async_data_source::Specifier;
         match message.map(|message| &message.specifier) {
@@ -150,12 +167,15 @@ impl Check<'_> {
                 None
             }
             Some(Some(Specifier::Local(local))) => self.local_code(local, &path::field(path, "local")),
-            Some(Some(Specifier::Remote(remote))) => self.remote_code(remote, &path::field(path, "remote")),
+            Some(Some(Specifier::Remote(remote))) => self
+                .remote_code(remote, &path::field(path, "remote"))
+                .map(Code::Remote),
         }
     }
 
     fn local_code(&mut self, message: &core::DataSource, path: &str) -> Option<Code> {
         use core::data_source::Specifier;
+        self.not_watched(message, path);
         let Some(specifier) = &message.specifier else {
             self.problem(path, data_source_required());
             return None;
@@ -168,42 +188,6 @@ impl Check<'_> {
                 Code::EnvironmentVariable(self.required(name, path, "environment_variable"))
             }
         })
-    }
-
-    fn remote_code(&mut self, message: &core::RemoteDataSource, path: &str) -> Option<Code> {
-        let sha256 = self
-            .required(&message.sha256, path, "sha256")
-            .to_ascii_lowercase();
-        let retry = message.retry_policy.as_ref();
-        let back_off = match retry.and_then(|retry| retry.retry_back_off.as_ref()) {
-            Some(back_off) => self.back_off(back_off, &path::field(path, "retry_policy.retry_back_off")),
-            None => Some(BackOff::default()),
-        };
-        let uri_path = path::field(path, "http_uri");
-        let Some(http) = &message.http_uri else {
-            self.problem(uri_path, REQUIRED);
-            return None;
-        };
-        let uri = self.required(&http.uri, &uri_path, "uri");
-        let cluster = match &http.http_upstream_type {
-            Some(core::http_uri::HttpUpstreamType::Cluster(cluster)) => cluster.as_str(),
-            None => "",
-        };
-        let cluster = self.required(cluster, &uri_path, "cluster");
-        let timeout_path = path::field(&uri_path, "timeout");
-        if http.timeout.is_none() {
-            self.problem(timeout_path.as_str(), REQUIRED);
-        }
-        let timeout = self.duration(http.timeout.as_ref(), &timeout_path)?;
-        let num_retries = retry.and_then(|retry| retry.num_retries).unwrap_or(1);
-        Some(Code::Remote(RemoteCode {
-            uri,
-            cluster,
-            timeout,
-            sha256,
-            num_retries,
-            back_off: back_off?,
-        }))
     }
 
     fn environment(

@@ -1,6 +1,6 @@
 //! `RouteConfiguration` and what is in it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::{Check, REQUIRED, metadata};
@@ -16,31 +16,17 @@ const MAX_DIRECT_RESPONSE: u32 = 4096;
 /// Envoy's default for the `timeout` of a route.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What the routes of a table are checked against.
-struct Bounds<'a> {
-    clusters: &'a BTreeSet<&'a str>,
-    max_body: usize,
-}
-
 impl Check<'_> {
-    pub(super) fn routes(
-        &mut self,
-        message: &route::RouteConfiguration,
-        clusters: &BTreeSet<&str>,
-        path: &str,
-    ) -> RouteTable {
+    pub(super) fn routes(&mut self, message: &route::RouteConfiguration, path: &str) -> RouteTable {
         let max_body = message
             .max_direct_response_body_size_bytes
             .unwrap_or(MAX_DIRECT_RESPONSE);
-        let bounds = Bounds {
-            clusters,
-            max_body: usize::try_from(max_body).unwrap_or(usize::MAX),
-        };
+        let max_body = usize::try_from(max_body).unwrap_or(usize::MAX);
         let mut domains = HashSet::new();
         let mut virtual_hosts = Vec::new();
         for (at, host) in message.virtual_hosts.iter().enumerate() {
             let path = path::index(&path::field(path, "virtual_hosts"), at);
-            virtual_hosts.push(self.virtual_host(host, &bounds, &mut domains, &path));
+            virtual_hosts.push(self.virtual_host(host, max_body, &mut domains, &path));
         }
         RouteTable {
             name: message.name.clone(),
@@ -52,7 +38,7 @@ impl Check<'_> {
     fn virtual_host(
         &mut self,
         message: &route::VirtualHost,
-        bounds: &Bounds<'_>,
+        max_body: usize,
         domains: &mut HashSet<String>,
         path: &str,
     ) -> VirtualHost {
@@ -89,7 +75,7 @@ impl Check<'_> {
         }
         let mut routes = Vec::new();
         for (at, route) in message.routes.iter().enumerate() {
-            routes.extend(self.route(route, bounds, &path::index(&path::field(path, "routes"), at)));
+            routes.extend(self.route(route, max_body, &path::index(&path::field(path, "routes"), at)));
         }
         VirtualHost {
             name,
@@ -99,18 +85,16 @@ impl Check<'_> {
         }
     }
 
-    fn route(&mut self, message: &route::Route, bounds: &Bounds<'_>, path: &str) -> Option<Route> {
+    fn route(&mut self, message: &route::Route, max_body: usize, path: &str) -> Option<Route> {
         let matches = self.route_match(message.r#match.as_ref(), &path::field(path, "match"));
         let action = match &message.action {
             None => {
                 self.problem(path, "one of route, direct_response is required");
                 None
             }
-            Some(route::route::Action::Route(action)) => {
-                self.forward(action, bounds, &path::field(path, "route"))
-            }
+            Some(route::route::Action::Route(action)) => self.forward(action, &path::field(path, "route")),
             Some(route::route::Action::DirectResponse(action)) => {
-                self.direct_response(action, bounds, &path::field(path, "direct_response"))
+                self.direct_response(action, max_body, &path::field(path, "direct_response"))
             }
         };
         Some(Route {
@@ -139,12 +123,7 @@ impl Check<'_> {
         Some(RouteMatch { path, case_sensitive })
     }
 
-    fn forward(
-        &mut self,
-        message: &route::RouteAction,
-        bounds: &Bounds<'_>,
-        path: &str,
-    ) -> Option<RouteAction> {
+    fn forward(&mut self, message: &route::RouteAction, path: &str) -> Option<RouteAction> {
         use route::route_action::{ClusterSpecifier, HostRewriteSpecifier};
         let cluster_path = path::field(path, "cluster");
         let timeout = match &message.timeout {
@@ -160,7 +139,7 @@ impl Check<'_> {
                 return None;
             }
         };
-        self.known_cluster(&cluster, bounds.clusters, cluster_path);
+        self.known_cluster(&cluster, cluster_path);
         let host_rewrite = match &message.host_rewrite_specifier {
             Some(HostRewriteSpecifier::HostRewriteLiteral(host)) => {
                 Some(host.clone()).filter(|host| !host.is_empty())
@@ -179,7 +158,7 @@ impl Check<'_> {
     fn direct_response(
         &mut self,
         message: &route::DirectResponseAction,
-        bounds: &Bounds<'_>,
+        max_body: usize,
         path: &str,
     ) -> Option<RouteAction> {
         let status = u16::try_from(message.status)
@@ -193,11 +172,11 @@ impl Check<'_> {
             Some(source) => self.data(source, &body_path)?,
             None => Vec::new(),
         };
-        if body.len() > bounds.max_body {
+        if body.len() > max_body {
             let problem = format!(
                 "response body size is {} bytes; maximum is {}",
                 body.len(),
-                bounds.max_body
+                max_body
             );
             self.problem(body_path, problem);
         }

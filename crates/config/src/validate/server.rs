@@ -1,13 +1,13 @@
 //! `Bootstrap`, its admin interface and its listeners.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use prost::Message;
 use prost_types::Any;
 
 use super::{Check, metadata};
 use crate::descriptors::{self, type_name};
-use crate::model::{Bootstrap, Listener, TrafficDirection};
+use crate::model::{Bootstrap, ConfigSource, Listener, TrafficDirection};
 use crate::path;
 use crate::proto::envoy::config::bootstrap::v3 as bootstrap;
 use crate::proto::envoy::config::core::v3::TrafficDirection as Direction;
@@ -29,11 +29,8 @@ impl Check<'_> {
         let resources = message.static_resources.as_ref().unwrap_or(&nothing);
         let clusters = self.clusters(&resources.clusters, "static_resources.clusters");
         // A cluster with problems of its own is known all the same.
-        let known: BTreeSet<&str> = resources
-            .clusters
-            .iter()
-            .map(|cluster| cluster.name.as_str())
-            .collect();
+        let names = resources.clusters.iter().map(|cluster| cluster.name.clone());
+        self.clusters = Some(names.collect());
         let mut listeners = Vec::new();
         let mut names = HashSet::new();
         let mut addresses = HashSet::new();
@@ -45,7 +42,7 @@ impl Check<'_> {
                     format!("duplicate listener '{}'", message.name),
                 );
             }
-            let Some(listener) = self.listener(message, &known, &path) else {
+            let Some(listener) = self.listener(message, &path) else {
                 continue;
             };
             if listener.address.port() != 0 && !addresses.insert(listener.address) {
@@ -54,20 +51,30 @@ impl Check<'_> {
             }
             listeners.push(listener);
         }
+        let asks = listeners.iter().flat_map(Listener::filters).any(|filter| {
+            let discovery = filter.discovery();
+            discovery.is_some_and(|discovery| matches!(discovery.source, ConfigSource::Grpc(_)))
+        });
+        let node = node.unwrap_or_default();
+        for (path, value) in [("node.id", &node.id), ("node.cluster", &node.cluster)] {
+            if asks && value.is_empty() {
+                self.problem(path, "required, as a server is asked for configurations");
+            }
+        }
+        let services = self.services(&message.bootstrap_extensions, "bootstrap_extensions");
+        let stats_sinks = self.stats_sinks(&message.stats_sinks, "stats_sinks");
         Bootstrap {
-            node: node.unwrap_or_default(),
+            node,
             admin,
             listeners,
             clusters,
+            services,
+            stats_sinks,
+            stats_flush: self.stats_flush(message),
         }
     }
 
-    fn listener(
-        &mut self,
-        message: &listener::Listener,
-        clusters: &BTreeSet<&str>,
-        path: &str,
-    ) -> Option<Listener> {
+    fn listener(&mut self, message: &listener::Listener, path: &str) -> Option<Listener> {
         let address = self.socket_address(message.address.as_ref(), &path::field(path, "address"));
         let chains_path = path::field(path, "filter_chains");
         let [chain] = message.filter_chains.as_slice() else {
@@ -79,7 +86,7 @@ impl Check<'_> {
             return None;
         };
         let filters_path = path::field(&path::index(&chains_path, 0), "filters");
-        let kind = self.listener_kind(&chain.filters, clusters, &filters_path)?;
+        let kind = self.listener_kind(&chain.filters, &filters_path)?;
         let buffer_limit = message.per_connection_buffer_limit_bytes.unwrap_or(BUFFER_LIMIT);
         Some(Listener {
             name: message.name.clone(),

@@ -5,10 +5,12 @@
     reason = "every test file uses its own part of it"
 )]
 
+pub mod envoy;
+
 use std::io;
 use std::path::Path;
 
-use enginebay_config::{Outside, load_bootstrap, load_plugin};
+use enginebay_config::{Outside, Problem, load_bootstrap, load_plugin};
 
 /// An outside with two variables and one file.
 pub struct Fixed;
@@ -28,6 +30,31 @@ impl Outside for Fixed {
         } else {
             Err(io::ErrorKind::NotFound.into())
         }
+    }
+}
+
+/// The same, keeping the warnings it is told of.
+#[derive(Default)]
+pub struct Noting(std::cell::RefCell<Vec<String>>);
+
+impl Outside for Noting {
+    fn variable(&self, name: &str) -> Option<String> {
+        Fixed.variable(name)
+    }
+
+    fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        Fixed.file(path)
+    }
+
+    fn warn(&self, file: &str, warning: &Problem) {
+        self.0.borrow_mut().push(format!("{file}: {warning}"));
+    }
+}
+
+impl Noting {
+    /// The warnings.
+    pub fn warnings(self) -> Vec<String> {
+        self.0.into_inner()
     }
 }
 
