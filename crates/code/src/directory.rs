@@ -189,6 +189,3 @@ fn create(path: &Path) -> io::Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path)
 }
-
-#[cfg(test)]
-mod tests;

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use enginebay_config::model::RemoteCode;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::{LocalSet, spawn_blocking, spawn_local};
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
+use tracing::dispatcher;
 
 use crate::back_off::BackOff;
 use crate::directory::Directory;
@@ -62,7 +63,7 @@ impl Driver {
         });
         let work = async move {
             if let Some(directory) = cx.directory.clone() {
-                spawn_blocking(move || directory.clean());
+                drop(blocking(move || directory.clean()));
             }
             while let Some(job) = self.jobs.recv().await {
                 spawn_local(cx.clone().job(job));
@@ -111,7 +112,7 @@ impl Cx {
     /// From the directory.
     async fn kept(&self, digest: Digest) -> Option<Code> {
         let directory = self.directory.clone()?;
-        spawn_blocking(move || directory.load(digest)).await.ok()?
+        blocking(move || directory.load(digest)).await.ok()?
     }
 
     /// Into the directory. Code is used whether it can be written or not.
@@ -120,7 +121,7 @@ impl Cx {
             return;
         };
         // A panic there is not worth more than its message.
-        let _ = spawn_blocking(move || directory.store(&code)).await;
+        let _ = blocking(move || directory.store(&code)).await;
     }
 
     /// From afar, with retries as Envoy's `RemoteAsyncDataProvider` makes them: whatever the failure was.
@@ -178,4 +179,10 @@ impl Cx {
             Err(_) => Err(Reason::Timeout(timeout)),
         }
     }
+}
+
+/// Runs something that waits for the disk on a thread for that, and logs it where this thread logs.
+fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    let dispatch = dispatcher::get_default(Clone::clone);
+    tokio::task::spawn_blocking(move || dispatcher::with_default(&dispatch, work))
 }

@@ -184,6 +184,3 @@ impl Entry {
         self.running.as_ref().is_some_and(Running::is_alive)
     }
 }
-
-#[cfg(test)]
-mod tests;
