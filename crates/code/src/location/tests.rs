@@ -43,7 +43,7 @@ fn addresses() {
         ("oci://r.io/", "invalid URI: invalid reference format".to_owned()),
         (
             "oci://r.io/UPPER",
-            "invalid URI: repository name must be lowercase".to_owned(),
+            "invalid URI: invalid reference format".to_owned(),
         ),
         (
             &sha512,
@@ -58,7 +58,7 @@ fn addresses() {
             "http://u:p@h/",
             "invalid URI: it has no host, or credentials in front of it".to_owned(),
         ),
-        ("", "invalid URI: invalid format".to_owned()),
+        ("", "invalid URI: empty string".to_owned()),
     ] {
         assert_eq!(read(text), expected, "{text}");
     }

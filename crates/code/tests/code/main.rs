@@ -3,6 +3,7 @@
 mod cache;
 mod clusters;
 mod directory;
+mod images;
 mod oci;
 mod process;
 mod property;
