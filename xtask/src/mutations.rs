@@ -187,11 +187,13 @@ fn try_one(
     let target = workspace::target_dir();
     process::run(
         Command::new(process::cargo())
+            // As `cargo xtask conformance` does, so that the engines are built once.
             .args([
                 "build",
                 "--quiet",
+                "--workspace",
                 "--all-features",
-                "--package",
+                "--bin",
                 "enginebay-conformance",
             ])
             .envs(variables.iter().map(|(name, value)| (name, value)))
