@@ -1,5 +1,6 @@
 //! Configured plugins.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -58,12 +59,26 @@ impl Plugin {
     /// Code that can't be read or loaded, a runtime that is not there, or a setting that this build can't
     /// honour.
     pub fn load(engines: &Engines, config: &PluginModel) -> Result<Plugin, Failure> {
+        Self::load_from(engines, config, None)
+    }
+
+    /// Loads a plugin as configured, but for its code, which is given: that of a remote source, which the caller has fetched
+    /// and verified (`enginebay-code` does that). On a runtime of native plugins it is a name.
+    ///
+    /// # Errors
+    /// As [`Plugin::load`].
+    pub fn load_code(engines: &Engines, config: &PluginModel, code: &[u8]) -> Result<Plugin, Failure> {
+        Self::load_from(engines, config, Some(code))
+    }
+
+    fn load_from(engines: &Engines, config: &PluginModel, code: Option<&[u8]>) -> Result<Plugin, Failure> {
         let engine = engines
             .get(&config.vm.runtime)
             .map_err(|error| Failure::from_engine(&error))?;
-        let code = match engine.native() {
-            true => native_code(&config.vm.code)?,
-            false => read_code(&config.vm.code)?,
+        let code = match code {
+            Some(code) => Cow::Borrowed(code),
+            None if engine.native() => native_code(&config.vm.code)?,
+            None => read_code(&config.vm.code)?,
         };
         let options = LoadOptions::default()
             .with_precompiled(config.vm.allow_precompiled)
