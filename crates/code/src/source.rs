@@ -90,10 +90,7 @@ impl CodeSource {
     /// Waits for the directory, if there is one, but not for the network.
     pub async fn cached_or_fetch(&self, remote: &RemoteCode) -> Option<Code> {
         let uri = shown(&remote.uri);
-        let Ok(digest) = wanted(remote) else {
-            tracing::warn!("fetch remote data [uri = {uri}]: {}", Reason::Sha256);
-            return None;
-        };
+        let digest = wanted(remote).ok()?;
         let (found, began) = self.look(digest, remote, &place(remote));
         match found {
             Found::Code(code) => Some(code),
@@ -178,7 +175,11 @@ fn place(remote: &RemoteCode) -> Place {
 }
 
 fn wanted(remote: &RemoteCode) -> Result<Digest, LoadError> {
-    Digest::parse(&remote.sha256).ok_or_else(|| failed(remote, Reason::Sha256))
+    Digest::parse(&remote.sha256).ok_or_else(|| {
+        let error = failed(remote, Reason::Sha256);
+        tracing::warn!("fetch remote data [uri = {}]: {}", error.uri, error.reason);
+        error
+    })
 }
 
 fn ended(remote: &RemoteCode) -> LoadError {

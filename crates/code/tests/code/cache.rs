@@ -283,7 +283,16 @@ fn from_other_threads() {
     });
 }
 
+/// What asks can be moved between threads while it waits.
+fn moves<T: Send>(future: T) -> T {
+    future
+}
+
 fn elsewhere(source: CodeSource, asked: RemoteCode) -> Digest {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(async { source.code(&asked).await.unwrap().sha256() })
+    let asking = moves(async {
+        drop(source.cached_or_fetch(&asked).await);
+        source.code(&asked).await.unwrap().sha256()
+    });
+    runtime.block_on(asking)
 }

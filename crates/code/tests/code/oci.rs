@@ -346,6 +346,60 @@ fn a_token() {
 }
 
 #[test]
+fn what_is_no_token() {
+    run(async {
+        let none = image("the answer to the request for a token has none");
+        for (token, expected) in [
+            (answer(200, &[], b"{}"), none.clone()),
+            (answer(200, &[], b"secret"), none),
+            (
+                answer(200, &[], br#"{"token": "a\nb"}"#),
+                image("a token can't be in a header"),
+            ),
+            (answer(403, &[], b""), Reason::Status(403)),
+            (
+                raw("", vec![Piece::Endless(vec![b' '; 1 << 16])]),
+                Reason::TooLarge(1 << 20),
+            ),
+        ] {
+            let (at, _) = serve(move |asked, _| {
+                if asked.path.starts_with("/token") {
+                    return token.clone();
+                }
+                let host = asked.header("host").unwrap_or_default();
+                let challenge = format!("Bearer realm=\"http://{host}/token\"");
+                answer(401, &[("www-authenticate", &challenge)], b"")
+            })
+            .await;
+            assert_eq!(
+                pull(at, ":v1", b"x", Options::default())
+                    .await
+                    .unwrap_err()
+                    .reason,
+                expected
+            );
+        }
+    });
+}
+
+#[test]
+fn credentials_that_cannot_be_used() {
+    run(async {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), r#"{"credHelpers": {"r.io": "gcloud"}}"#).unwrap();
+        let mut options = Options::default();
+        options.pull_secrets = Some(file.path().to_owned());
+        let setup = Setup::new(Clusters::default(), options);
+        let mut asked = remote("oci://r.io/a/p:v1", b"x");
+        asked.num_retries = 3;
+        let error = setup.source.code(&asked).await.unwrap_err();
+        assert!(error.to_string().contains("docker-credential-gcloud"), "{error}");
+        // Asking again would not help.
+        assert_eq!(setup.warnings().len(), 1);
+    });
+}
+
+#[test]
 fn a_registry_that_wants_a_password() {
     run(async {
         let code = module(1, 500);

@@ -289,6 +289,10 @@ fn what_no_retry_can_help() {
             }
             let error = setup.source.code(&asked).await.unwrap_err();
             assert_eq!(error.reason.to_string(), expected);
+            assert_eq!(
+                setup.warnings(),
+                [format!("fetch remote data [uri = {}]: {expected}", error.uri)]
+            );
             assert!(!setup.logged().contains("retry") && !setup.logged().contains("secret"));
             assert!(!error.to_string().contains("secret"), "{error}");
         }
