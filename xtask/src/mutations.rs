@@ -93,8 +93,9 @@ pub fn run(args: &Args) -> Result<()> {
                 missed.push(mutation.name.clone());
             }
         }
+        // At once: what comes next may fail.
+        write(&mutations)?;
     }
-    write(&mutations)?;
     match missed.is_empty() {
         true => Ok(()),
         false => bail!("the suite does not notice: {}", missed.join("; ")),
