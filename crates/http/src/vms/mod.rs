@@ -116,7 +116,8 @@ impl LocalVms {
 
     /// The plugin's root context, in a VM that is there or in a new one.
     fn root(&self, plugin: &Plugin) -> Result<Rc<Root>, Failure> {
-        let key = plugin.vm_key();
+        let program = plugin.require_program()?;
+        let key = VmKey::of(program, plugin.vm_config());
         let there = self.0.vms.borrow().get(&key).and_then(Weak::upgrade);
         let shared = match there.filter(|shared| shared.vm.failure().is_none()) {
             Some(shared) => shared,
@@ -142,7 +143,7 @@ impl Inside {
             notify: self.notify.clone(),
             callouts: callouts.sender(),
         };
-        let vm = Vm::new(plugin.program(), plugin.vm_config(), Rc::new(platform))?;
+        let vm = Vm::new(plugin.require_program()?, plugin.vm_config(), Rc::new(platform))?;
         Ok(SharedVm::new(vm, plugin, timers, callouts, self.observer.clone()))
     }
 
