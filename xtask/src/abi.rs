@@ -64,7 +64,8 @@ when a host function returns a status that is not here for its version, and when
 `start`: the function may be called while the module starts (`_initialize` and `main`, or `_start`); a call of any other
 one is a trap then. Who answers: `host`, the host alone; `platform`, `stream` and `callouts`, what the embedder supplies,
 which in `enginebay serve` is the server; `shared`, what VMs have in common; `nobody`, where the host does nothing and says
-so.
+so. A function that is denied to the plugin (`capability_restriction_config`) logs that, and returns INTERNAL_FAILURE, or
+NOTCAPABLE in WASI.
 
 ";
 

@@ -5,7 +5,10 @@
 
 pub mod abi;
 pub mod bench;
+pub mod conformance;
+pub mod differential;
 pub mod features;
+pub mod fuzz;
 pub mod guests;
 pub mod mutations;
 pub mod needs;

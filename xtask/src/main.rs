@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{abi, bench, features, guests, mutations, needs, soak, test};
+use xtask::{abi, bench, conformance, differential, features, fuzz, guests, mutations, needs, soak, test};
 
 /// Tasks of this project.
 #[derive(Debug, Parser)]
@@ -18,7 +18,10 @@ struct Cli {
 enum Task {
     Abi(abi::Args),
     Bench(bench::Args),
+    Conformance(conformance::Args),
+    Differential(differential::Args),
     Features(features::Args),
+    Fuzz(fuzz::Args),
     Guests(guests::Args),
     Mutations(mutations::Args),
     Needs(needs::Args),
@@ -30,7 +33,14 @@ fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Abi(args) => abi::run(&args),
         Task::Bench(args) => bench::run(&args),
+        // Its exit code says more than whether it worked.
+        Task::Conformance(args) => match conformance::run(&args) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
+        Task::Differential(args) => differential::run(&args),
         Task::Features(args) => features::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Guests(args) => guests::run(&args),
         Task::Mutations(args) => mutations::run(&args),
         Task::Needs(args) => needs::run(&args),

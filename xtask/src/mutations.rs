@@ -14,7 +14,7 @@ use crate::{needs, process, workspace};
 /// on each. Exits with 1 if it does not notice one; writes down which case noticed the others.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Only those whose names have this in them. Nothing is written down then.
+    /// Only those whose names have this in them. What is known of the others stays.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
 }
@@ -94,9 +94,7 @@ pub fn run(args: &Args) -> Result<()> {
             }
         }
     }
-    if args.only.is_none() {
-        write(&mutations)?;
-    }
+    write(&mutations)?;
     match missed.is_empty() {
         true => Ok(()),
         false => bail!("the suite does not notice: {}", missed.join("; ")),
@@ -187,11 +185,13 @@ fn try_one(
     let target = workspace::target_dir();
     process::run(
         Command::new(process::cargo())
+            // As `cargo xtask conformance` does, so that the engines are built once.
             .args([
                 "build",
                 "--quiet",
+                "--workspace",
                 "--all-features",
-                "--package",
+                "--bin",
                 "enginebay-conformance",
             ])
             .envs(variables.iter().map(|(name, value)| (name, value)))

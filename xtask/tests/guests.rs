@@ -49,6 +49,7 @@ fn the_guests_are_those_the_other_tests_use() {
             "properties",
             "queue_consumer",
             "queue_producer",
+            "scripted",
             "shared",
             "spin",
             "tcp_tap",

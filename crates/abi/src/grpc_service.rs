@@ -42,15 +42,19 @@ fn message(bytes: &[u8]) -> Option<GrpcService<'_>> {
         message: bytes,
         ..GrpcService::default()
     };
+    let mut timeout = None;
     for field in Fields(bytes) {
         match field? {
             (1, Field::Bytes(bytes)) => envoy_grpc(bytes, &mut service)?,
-            (3, Field::Bytes(bytes)) => service.timeout = Some(duration(bytes)?),
+            (3, Field::Bytes(bytes)) => read_duration(bytes, timeout.get_or_insert((0, 0)))?,
             (5, Field::Bytes(bytes)) => {
                 header(bytes)?;
             }
             _ => {}
         }
+    }
+    if let Some((seconds, nanos)) = timeout {
+        service.timeout = Some(duration(seconds, nanos)?);
     }
     (!service.cluster.is_empty()).then_some(service)
 }
@@ -83,16 +87,20 @@ fn header(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((key, value))
 }
 
-/// `google.protobuf.Duration`; a negative one is none.
-fn duration(bytes: &[u8]) -> Option<Duration> {
-    let (mut seconds, mut nanos) = (0, 0);
+/// Seconds and nanoseconds of a `google.protobuf.Duration`. What a further one leaves out stays.
+fn read_duration(bytes: &[u8], (seconds, nanos): &mut (u64, u64)) -> Option<()> {
     for field in Fields(bytes) {
         match field? {
-            (1, Field::Number(number)) => seconds = number,
-            (2, Field::Number(number)) => nanos = number,
+            (1, Field::Number(number)) => *seconds = number,
+            (2, Field::Number(number)) => *nanos = number,
             _ => {}
         }
     }
+    Some(())
+}
+
+/// A negative one is none.
+fn duration(seconds: u64, nanos: u64) -> Option<Duration> {
     let nanos = u32::try_from(nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
     i64::try_from(seconds).ok()?;
     Some(Duration::new(seconds, nanos))
@@ -193,6 +201,16 @@ mod tests {
         assert_eq!(metadata, [(&b"k"[..], &b"v"[..])]);
         // Cut short, it is no message.
         assert_eq!(GrpcService::parse(&bytes[..8]).cluster, &bytes[..8]);
+    }
+
+    #[test]
+    fn parts_of_a_message_in_a_message_are_one() {
+        // envoy_grpc { cluster_name: "up" } timeout { seconds: 3 } timeout { nanos: 5 } envoy_grpc { authority: "b" }
+        let bytes = b"\x0a\x04\x0a\x02up\x1a\x02\x08\x03\x1a\x02\x10\x05\x0a\x03\x12\x01b";
+        let service = GrpcService::parse(bytes);
+        assert_eq!(service.cluster, b"up");
+        assert_eq!(service.authority, Some(&b"b"[..]));
+        assert_eq!(service.timeout, Some(Duration::new(3, 5)));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! | [`functions`] | the table of host functions: Proxy-Wasm, WASI preview 1, Emscripten |
 //! | [`answers`] | who answers each of them, and what a guest can get back |
 //! | [`callbacks`] | the table of exports a host calls, with their shape in each version |
+//! | [`capabilities`] | which of all these a plugin may use |
 //! | [`pairs`] | the codec for header maps |
 //! | [`property`] | the codec for property paths |
 //! | [`values`] | how property values are written |
@@ -41,6 +42,7 @@ mod macros;
 pub mod answers;
 pub mod attributes;
 pub mod callbacks;
+pub mod capabilities;
 pub mod enums;
 pub mod filter;
 pub mod functions;
@@ -58,6 +60,7 @@ mod table_tests;
 pub use answers::{Answer, AnsweredBy, Results};
 pub use attributes::{AttributeType, attribute_type};
 pub use callbacks::{Callback, Called, Integration, Shape};
+pub use capabilities::AllowedCapabilities;
 pub use enums::{
     BufferType, GrpcStatus, LogLevel, MapType, MetricType, PeerType, Status, StreamType, UnknownValue,
 };

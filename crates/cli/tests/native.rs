@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{RUNTIMES, guest, run};
+use common::{RUNTIMES, guest, run, values};
 
 const NULL: &str = "envoy.wasm.runtime.null";
 
@@ -35,6 +35,28 @@ fn a_native_plugin_does_what_the_module_of_the_same_source_does() {
         }
         assert_eq!(native, module);
     }
+}
+
+#[test]
+fn what_is_denied_to_a_native_plugin() {
+    let args = ["--json", "--allow-capability"];
+    let allowed = "proxy_log,proxy_get_buffer_bytes,proxy_on_vm_start,proxy_on_configure,proxy_on_context_create,\
+                   proxy_on_request_headers,proxy_on_response_headers";
+    let ran = run("add_header", &[&args[..], &[allowed]].concat());
+    assert_eq!(ran.code, 1);
+    let line = ran.lines().remove(0);
+    assert_eq!(line["runtime"], NULL);
+    let denial = "Attempted call to restricted proxy-wasm capability: proxy_add_header_map_value";
+    let logs = line["logs"].as_array().unwrap();
+    assert!(logs.iter().any(|log| log["message"] == denial), "{logs:?}");
+    // A callback that is denied is not called, and what it would have done is not done.
+    let ran = run(
+        "add_header",
+        &[&args[..], &["proxy_log,proxy_on_context_create"]].concat(),
+    );
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let line = ran.lines().remove(0);
+    assert!(values(&line["request"]["headers"], "x-enginebay").is_empty());
 }
 
 #[test]

@@ -548,3 +548,59 @@ fn wasmtime_runs_in_little_address_space() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{error}");
 }
+
+#[test]
+fn capabilities_that_are_not_named_are_denied() {
+    let inspected = enginebay([
+        "inspect".as_ref(),
+        guest("add_header").as_os_str(),
+        "--json".as_ref(),
+    ]);
+    let needed: Vec<String> = serde_json::from_value(inspected.lines()[0]["capabilities"].clone()).unwrap();
+    let names = |denied: &str| -> String {
+        let names = needed.iter().filter(|name| *name != denied);
+        names.cloned().collect::<Vec<_>>().join(",")
+    };
+    let (code, lines) = run_all_json(guest("add_header"), &["--allow-capability", &names("")]);
+    assert_eq!(code, 0);
+    for line in &lines {
+        assert_eq!(values(&line["request"]["headers"], "x-enginebay"), ["hello"]);
+        assert_eq!(values(&line["response"]["headers"], "x-enginebay"), ["hello"]);
+    }
+    let denied = names("proxy_on_response_headers");
+    let (code, lines) = run_all_json(guest("add_header"), &["--allow-capability", &denied]);
+    assert_eq!(code, 0);
+    for line in &lines {
+        assert_eq!(values(&line["request"]["headers"], "x-enginebay"), ["hello"]);
+        assert!(values(&line["response"]["headers"], "x-enginebay").is_empty());
+        assert_eq!(line["action"], json!({"request_headers": "CONTINUE"}));
+    }
+    let denied = names("proxy_add_header_map_value");
+    let (code, lines) = run_all_json(guest("add_header"), &["--allow-capability", &denied]);
+    assert_eq!(code, 1);
+    for line in &lines {
+        let denial = json!({
+            "level": "error",
+            "message": "Attempted call to restricted proxy-wasm capability: proxy_add_header_map_value",
+        });
+        let logs = line["logs"].as_array().unwrap();
+        let texts: Vec<_> = logs
+            .iter()
+            .map(|log| json!({"level": log["level"], "message": log["message"]}))
+            .collect();
+        assert!(texts.contains(&denial), "{logs:?}");
+    }
+}
+
+#[test]
+fn a_capability_that_is_none_is_a_warning() {
+    let ran = run(
+        guest("noop"),
+        &["--runtime", any_runtime(), "--allow-capability", "malloc"],
+    );
+    assert_eq!(ran.code, 0);
+    assert_eq!(
+        ran.error(),
+        "warning: --allow-capability malloc: no capability that this host knows"
+    );
+}

@@ -4,10 +4,12 @@ use std::sync::LazyLock;
 
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 
+/// The descriptors of all messages in [`proto`](crate::proto): a serialised `google.protobuf.FileDescriptorSet`.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
 static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
     // Written by our own build script, so an error here is one of the build, and every test would meet it.
-    DescriptorPool::decode(include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin")).as_slice())
-        .expect("the descriptors the build script wrote can be read")
+    DescriptorPool::decode(DESCRIPTORS).expect("the descriptors the build script wrote can be read")
 });
 
 pub(crate) const HTTP_CONNECTION_MANAGER: &str =

@@ -54,6 +54,7 @@ mod walk;
 mod well_known;
 mod yaml;
 
+pub use descriptors::DESCRIPTORS;
 pub use error::{ConfigError, Position, Problem};
 pub use outside::{Outside, Process, Runtimes};
 pub use read::{load_bootstrap, load_plugin, read_bootstrap, read_discovery_response, read_plugin_config};

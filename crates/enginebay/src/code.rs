@@ -20,8 +20,8 @@ pub fn native_code(code: &Code) -> Result<Cow<'_, [u8]>, Failure> {
 /// Reads a plugin's code.
 ///
 /// # Errors
-/// A file that can't be read (`Invalid path: …`), a variable that is not set, or a source that this build does
-/// not have.
+/// A file that can't be read (`Invalid path: …`), a variable that is not set, or a remote source: whoever can
+/// fetch its code gives it to [`Plugin::load_code`](crate::Plugin::load_code).
 pub fn read_code(code: &Code) -> Result<Cow<'_, [u8]>, Failure> {
     let unable = |message: String| Failure::new(FailState::UnableToInitializeCode, message);
     match code {
@@ -37,11 +37,41 @@ pub fn read_code(code: &Code) -> Result<Cow<'_, [u8]>, Failure> {
             ))),
         },
         Code::Remote(remote) => Err(unable(format!(
-            "vm_config.code.remote: this build can't fetch code ({}): download it and use code.local.filename",
+            "vm_config.code.remote: this caller does not fetch code ({}): download it and use code.local.filename",
             remote.uri
         ))),
         _ => Err(unable(
             "vm_config.code: this build does not know this source".to_owned(),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use enginebay_config::{Process, load_plugin};
+
+    use super::read_code;
+    use crate::{Engines, Plugin};
+
+    #[test]
+    #[cfg(feature = "wasmi")]
+    fn remote_code_comes_from_outside() {
+        let remote = "vm_config: {runtime: envoy.wasm.runtime.wasmi, code: {remote: {sha256: '00', http_uri: \
+                      {uri: 'http://h/p.wasm', cluster: c, timeout: 1s}}}}";
+        let plugin = load_plugin(remote, "plugin.yaml", &Process).unwrap();
+        let error = read_code(&plugin.vm.code).unwrap_err();
+        let expected = "vm_config.code.remote: this caller does not fetch code (http://h/p.wasm): download it and use \
+                        code.local.filename";
+        assert_eq!(error.to_string(), expected);
+        let engines = Engines::new().unwrap();
+        assert_eq!(
+            Plugin::load(&engines, &plugin).err().unwrap().to_string(),
+            expected
+        );
+        let garbage = Plugin::load_code(&engines, &plugin, b"garbage").err().unwrap();
+        assert!(garbage.to_string().contains("Failed to load Wasm"), "{garbage}");
+        let bare = b"\0asm\x01\0\0\0";
+        let no_plugin = Plugin::load_code(&engines, &plugin, bare).err().unwrap();
+        assert!(no_plugin.to_string().contains("ABI"), "{no_plugin}");
     }
 }

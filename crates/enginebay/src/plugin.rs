@@ -1,13 +1,15 @@
 //! Configured plugins.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use enginebay_abi::AllowedCapabilities;
 pub use enginebay_config::model::{BackOff, FailurePolicy};
 use enginebay_config::model::{Capabilities, Plugin as PluginModel};
 use enginebay_engine::{Engine, Precompiled};
 use enginebay_host::{
-    ContextId, FailState, Failure, LoadOptions, Platform, PluginConfig, Program, StreamState, Vm, VmConfig,
+    ContextId, Failure, LoadOptions, Platform, PluginConfig, Program, StreamState, Vm, VmConfig,
 };
 
 use crate::{Engines, native_code, read_code};
@@ -57,20 +59,30 @@ impl Plugin {
     /// Code that can't be read or loaded, a runtime that is not there, or a setting that this build can't
     /// honour.
     pub fn load(engines: &Engines, config: &PluginModel) -> Result<Plugin, Failure> {
-        if config.capabilities != Capabilities::All {
-            return Err(Failure::new(
-                FailState::UnableToCreateVm,
-                "capability_restriction_config: this build can't restrict capabilities",
-            ));
-        }
+        Self::load_from(engines, config, None)
+    }
+
+    /// Loads a plugin as configured, but for its code, which is given: that of a remote source, which the caller has fetched
+    /// and verified (`enginebay-code` does that). On a runtime of native plugins it is a name.
+    ///
+    /// # Errors
+    /// As [`Plugin::load`].
+    pub fn load_code(engines: &Engines, config: &PluginModel, code: &[u8]) -> Result<Plugin, Failure> {
+        Self::load_from(engines, config, Some(code))
+    }
+
+    fn load_from(engines: &Engines, config: &PluginModel, code: Option<&[u8]>) -> Result<Plugin, Failure> {
         let engine = engines
             .get(&config.vm.runtime)
             .map_err(|error| Failure::from_engine(&error))?;
-        let code = match engine.native() {
-            true => native_code(&config.vm.code)?,
-            false => read_code(&config.vm.code)?,
+        let code = match code {
+            Some(code) => Cow::Borrowed(code),
+            None if engine.native() => native_code(&config.vm.code)?,
+            None => read_code(&config.vm.code)?,
         };
-        let options = LoadOptions::default().with_precompiled(config.vm.allow_precompiled);
+        let options = LoadOptions::default()
+            .with_precompiled(config.vm.allow_precompiled)
+            .with_capabilities(allowed(config));
         let program = engines.programs().load(&engine, &code, options)?;
         if let Precompiled::Ignored(reason) = program.precompiled() {
             tracing::warn!(
@@ -168,4 +180,19 @@ impl Plugin {
             root,
         })
     }
+}
+
+/// What the plugin is allowed. Warns of names that allow nothing.
+fn allowed(config: &PluginModel) -> AllowedCapabilities {
+    let allowed = match &config.capabilities {
+        Capabilities::All => AllowedCapabilities::All,
+        Capabilities::Only(names) => AllowedCapabilities::Only(names.clone()),
+    };
+    for name in allowed.unknown() {
+        tracing::warn!(
+            "plugin {}: capability_restriction_config: {name:?} is no capability that this host knows",
+            config.name
+        );
+    }
+    allowed
 }

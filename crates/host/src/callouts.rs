@@ -250,15 +250,18 @@ impl Pending {
         self.entries.remove(&id.0)
     }
 
-    /// Takes out those of one context, or of all. The numbers of those that are not over for the embedder.
+    /// Takes out those of one context, or of all. The numbers of those that are not over for the embedder, in order.
     pub(crate) fn take_all(&mut self, of: Option<u32>) -> Vec<CalloutId> {
         let taken = self
             .entries
             .extract_if(|_, entry| of.is_none_or(|context| entry.context == context));
-        taken
+        let mut ids: Vec<CalloutId> = taken
             .filter(|(_, entry)| !entry.closed_there)
             .map(|(id, _)| CalloutId(id))
-            .collect()
+            .collect();
+        // The order in the map is another one in each run.
+        ids.sort_unstable();
+        ids
     }
 }
 
@@ -312,6 +315,19 @@ mod tests {
             pending.insert(CalloutKind::GrpcCall, 1, 0).get(),
             kept.get() + STEP
         );
+    }
+
+    #[test]
+    fn those_of_a_context_are_taken_out_in_order() {
+        let mut pending = Pending::new(false);
+        let kinds = [CalloutKind::HttpCall, CalloutKind::GrpcStream]
+            .into_iter()
+            .cycle();
+        let mut ids: Vec<CalloutId> = kinds.take(50).map(|kind| pending.insert(kind, 1, 0)).collect();
+        let other = pending.insert(CalloutKind::HttpCall, 2, 0);
+        ids.sort_unstable();
+        assert_eq!(pending.take_all(Some(1)), ids);
+        assert_eq!(pending.take_all(None), [other]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use enginebay_abi::{AbiVersion, Callback, HostFunction, Integration, functions};
+use enginebay_abi::{AbiVersion, AllowedCapabilities, Callback, HostFunction, Integration, functions};
 use enginebay_engine::{Engine, Export, ExportId, LoadRequest, Module, ModuleImport, Precompiled};
 
 use crate::{FailState, Failure};
@@ -14,8 +14,8 @@ pub struct Program {
     abi: AbiVersion,
     pub(crate) exports: Exports,
     /// The function behind each import number.
-    pub(crate) imports: Vec<HostFunction>,
-    /// Those of them that the module has; all, for native code, which lists none.
+    pub(crate) imports: Vec<Import>,
+    /// Those of them that the module has, all for native code, which lists none; without those that are denied.
     called: HashSet<HostFunction>,
     precompiled: Precompiled,
 }
@@ -27,6 +27,17 @@ pub struct LoadOptions {
     /// Use compiled code that the module carries, if it fits the engine. It is run as it is, outside of any sandbox:
     /// only for modules from a source that is trusted (Envoy's `allow_precompiled`).
     pub allow_precompiled: bool,
+    /// What the plugin may call and be called for (Envoy's `capability_restriction_config`). A function that is denied is
+    /// there, says so in the log and returns `INTERNAL_FAILURE`, or `NOTCAPABLE` in WASI; a callback that is denied is as
+    /// one that the plugin doesn't have.
+    pub capabilities: AllowedCapabilities,
+}
+
+/// A function that the module can import.
+#[derive(Clone, Copy)]
+pub(crate) struct Import {
+    pub(crate) function: HostFunction,
+    pub(crate) allowed: bool,
 }
 
 impl LoadOptions {
@@ -34,6 +45,13 @@ impl LoadOptions {
     #[must_use]
     pub fn with_precompiled(mut self, allowed: bool) -> Self {
         self.allow_precompiled = allowed;
+        self
+    }
+
+    /// Sets [`LoadOptions::capabilities`].
+    #[must_use]
+    pub fn with_capabilities(mut self, allowed: AllowedCapabilities) -> Self {
+        self.capabilities = allowed;
         self
     }
 }
@@ -83,11 +101,13 @@ impl Program {
         let mut called = HashSet::new();
         let mut host_functions = Vec::new();
         for def in functions::functions_of(abi) {
+            let function = def.function;
+            let allowed = options.capabilities.function(function);
             for module in def.namespace.modules() {
-                imports.push(def.function);
+                imports.push(Import { function, allowed });
                 let imported = |import: &ModuleImport| import.module == *module && import.name == def.name;
-                if engine.native() || info.imports.iter().any(imported) {
-                    called.insert(def.function);
+                if allowed && (engine.native() || info.imports.iter().any(imported)) {
+                    called.insert(function);
                 }
                 host_functions.push(enginebay_engine::HostFunction {
                     module,
@@ -105,7 +125,11 @@ impl Program {
         };
         let callbacks: Vec<_> = Callback::ALL
             .iter()
-            .map(|callback| Some(number(callback.name(), callback.signature(abi)?)))
+            .map(|callback| {
+                let signature = callback.signature(abi)?;
+                let allowed = options.capabilities.callback(*callback);
+                allowed.then(|| number(callback.name(), signature))
+            })
             .collect();
         let integration: Vec<_> = Integration::ALL
             .iter()
@@ -157,13 +181,15 @@ impl Program {
         self.abi
     }
 
-    /// Whether the plugin exports this callback. A VM that is asked to call one that is not there does nothing.
+    /// Whether the plugin exports this callback and may be called for it. A VM that is asked to call one that is not there
+    /// does nothing.
     #[inline]
     pub fn has_callback(&self, callback: Callback) -> bool {
         self.exports.callback(callback).is_some()
     }
 
-    /// Whether the plugin can call this function: a WebAssembly module imports it; native code can call all.
+    /// Whether the plugin can call this function: a WebAssembly module imports it, native code can call all; and it is not
+    /// denied.
     pub fn can_call(&self, function: HostFunction) -> bool {
         self.called.contains(&function)
     }

@@ -12,6 +12,7 @@ use crate::callouts::{CalloutKind, GrpcStatus, Pending, Received, What};
 use crate::contexts::{Contexts, Kind};
 use crate::hostcalls::{self, HostCall};
 use crate::log_budget::{LogBudget, Verdict};
+use crate::program::Import;
 use crate::shared::{Inbox, VmMetrics, VmShared};
 use crate::{
     Body, CalloutId, Callouts, ForeignData, ForeignFunctions, HeaderMap, LogRecord, Platform, Program,
@@ -124,8 +125,8 @@ impl<S: StreamState> VmState<S> {
 
     /// The module has started: all functions may be called.
     pub(crate) fn started(&self) {
-        for (call, function) in std::iter::zip(self.calls.iter(), &self.program.imports) {
-            call.set(hostcalls::implementation(*function));
+        for (call, import) in std::iter::zip(self.calls.iter(), &self.program.imports) {
+            call.set(started_call(*import));
         }
     }
 
@@ -209,19 +210,30 @@ impl<S: StreamState> VmState<S> {
 
     /// Logs a guest's message, if that level is logged. `left_out` bytes of it follow `message`.
     pub(crate) fn log_from_guest(&self, level: LogLevel, message: &[u8], left_out: u64) {
-        if level < self.platform.log_level() {
+        if !self.may_log(level) {
             return;
-        }
-        match self.log_budget.take(self.platform.monotonic_ns()) {
-            Verdict::Log => {}
-            Verdict::LogAfter(left_out) => self.say_left_out(left_out),
-            Verdict::LeaveOut => return,
         }
         let (message, rest) = message.split_at(message.len().min(self.limits.log_message));
         let text = String::from_utf8_lossy(message);
         match left_out + rest.len() as u64 {
             0 => self.log(level, &text),
             left_out => self.log(level, &format!("{text} ({left_out} bytes left out)")),
+        }
+    }
+
+    /// Whether a message that the guest brings about is to be logged: the level is, and the guest has not had its share yet.
+    /// To be asked once for each message.
+    pub(crate) fn may_log(&self, level: LogLevel) -> bool {
+        if level < self.platform.log_level() {
+            return false;
+        }
+        match self.log_budget.take(self.platform.monotonic_ns()) {
+            Verdict::Log => true,
+            Verdict::LogAfter(left_out) => {
+                self.say_left_out(left_out);
+                true
+            }
+            Verdict::LeaveOut => false,
         }
     }
 
@@ -365,16 +377,27 @@ impl Configuration {
     }
 }
 
-/// The implementations of these functions for a module that starts: those that need a context are not to be called yet.
-fn starting_calls<S: StreamState>(imports: &[HostFunction]) -> Box<Calls<S>> {
+/// What an import calls in a module that has started.
+fn started_call<S: StreamState>(import: Import) -> HostCall<S> {
+    match import.allowed {
+        true => hostcalls::implementation(import.function),
+        false => hostcalls::denied(import.function),
+    }
+}
+
+/// What these imports call in a module that starts: what needs a context is not to be called yet, denied or not.
+fn starting_calls<S: StreamState>(imports: &[Import]) -> Box<Calls<S>> {
     let calls: Box<Calls<S>> =
         Box::new([const { Cell::new(not_linked::<S> as HostCall<S>) }; Program::MAX_IMPORTS]);
-    for (call, function) in std::iter::zip(calls.iter(), imports) {
+    for (call, import) in std::iter::zip(calls.iter(), imports) {
+        let function = import.function;
         call.set(match function.def().phase {
-            Phase::Any => hostcalls::implementation(*function),
+            Phase::Any => started_call(*import),
             // A trap too, and one that has the exit code.
-            Phase::Started if *function == HostFunction::WasiProcExit => hostcalls::implementation(*function),
-            Phase::Started => hostcalls::too_early(*function),
+            Phase::Started if function == HostFunction::WasiProcExit && import.allowed => {
+                started_call(*import)
+            }
+            Phase::Started => hostcalls::too_early(function),
         });
     }
     calls

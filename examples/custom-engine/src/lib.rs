@@ -2,7 +2,7 @@
 //!
 //! This is all that a new engine takes: the three traits, and a [`Runtime`] that is submitted. The program that links this
 //! crate finds it by name, in configurations too, and no other crate was touched. `tests/boundary.rs` runs the suite that
-//! every engine has to pass.
+//! every engine has to pass, and `tests/conformance.rs` the one that shows that plugins can't tell it from another.
 
 #![forbid(unsafe_code)]
 

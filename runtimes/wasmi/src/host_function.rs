@@ -33,6 +33,10 @@ fn resolve_early(caller: &mut Caller<'_, State>) {
         .chain(caller.data().wanted.iter().map(|export| export.name))
         .map(|name| (name, caller.get_export(name)))
         .collect();
+    // Where the start function is itself a host function, wasmi does not say of which instance: that is for later.
+    if names.iter().all(|(_, found)| found.is_none()) {
+        return;
+    }
     resolve(caller, |_, name| {
         names
             .iter()

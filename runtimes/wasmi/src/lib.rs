@@ -39,6 +39,7 @@ mod host_function;
 mod instance;
 mod limiter;
 mod module;
+mod selects;
 mod state;
 mod trap;
 mod word;

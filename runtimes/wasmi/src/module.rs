@@ -9,9 +9,9 @@ use enginebay_engine::{
 };
 use wasmi::Linker;
 
-use crate::host_function;
 use crate::instance::WasmiInstance;
 use crate::state::State;
+use crate::{host_function, selects};
 
 pub(crate) struct WasmiModule {
     pub(crate) module: wasmi::Module,
@@ -29,7 +29,7 @@ impl WasmiModule {
         request: &LoadRequest<'_>,
         info: &ModuleInfo,
     ) -> Result<Self, Error> {
-        let module = translate(engine, request.code)?;
+        let module = translate(engine, &selects::separate(request.code))?;
         let mut linker = Linker::new(engine);
         for (index, function) in request.imports.iter().enumerate() {
             let imported = |import: &enginebay_engine::ModuleImport| {

@@ -40,21 +40,39 @@ pub(crate) fn add(suite: &mut Suite) {
     for count in 0..=I32S.len() {
         for result in [None, Some(I32)] {
             let signature = Signature::new(&I32S[..count], result);
-            suite.add(format!("calls::i32::{signature}"), move |fixture| {
+            let name = match result {
+                None => format!("calls/i32/{count}_parameters"),
+                Some(_) => format!("calls/i32/{count}_parameters_and_a_result"),
+            };
+            suite.add(name, move |fixture| {
                 values_pass_through(&fixture, signature);
             });
         }
     }
     for signature in MIXED {
-        suite.add(format!("calls::mixed::{signature}"), |fixture| {
+        let (params, result) = (words(signature.params), words(signature.result.as_slice()));
+        suite.add(format!("calls/mixed/{params}_to_{result}"), |fixture| {
             values_pass_through(&fixture, *signature);
         });
     }
-    suite.add("calls::an_i32_is_zero_extended", an_i32_is_zero_extended);
-    suite.add("calls::functions_have_the_numbers_of_the_request", numbers);
-    suite.add("calls::an_absent_export_is_an_error", absent_export);
-    suite.add("calls::a_wrong_number_of_arguments_is_an_error", wrong_arguments);
-    suite.add("calls::has_export", has_export);
+    suite.add("calls/an_i32_is_zero_extended", an_i32_is_zero_extended);
+    suite.add("calls/functions_have_the_numbers_of_the_request", numbers);
+    suite.add("calls/an_absent_export_is_an_error", absent_export);
+    suite.add("calls/a_wrong_number_of_arguments_is_an_error", wrong_arguments);
+    suite.add("calls/has_export", has_export);
+    suite.add(
+        "calls/a_select_sees_the_comparison_before_it",
+        select_after_comparison,
+    );
+}
+
+/// Types in the name of a case.
+fn words(types: &[ValType]) -> String {
+    let words: Vec<String> = types.iter().map(ValType::to_string).collect();
+    match words.is_empty() {
+        true => "nothing".to_owned(),
+        false => words.join("_"),
+    }
 }
 
 /// A word that uses all bits of its type, different at each place.
@@ -210,4 +228,35 @@ fn has_export(fixture: Fixture) {
     assert!(!module.has_export(FIRST));
     assert!(module.has_export(SECOND));
     assert!(!module.has_export(THIRD));
+}
+
+/// An interpreter that makes one instruction of two must not lose what is compared.
+fn select_after_comparison(fixture: Fixture) {
+    for (condition, if_zero) in [
+        ("i32.eqz", 7),
+        ("i32.const 0 i32.eq", 7),
+        ("i32.const 0 i32.ne", 8),
+        ("i32.const 0 i32.gt_u", 8),
+        ("i32.const 1 i32.lt_u", 7),
+        ("i32.eqz nop", 7),
+        ("i32.eqz i32.const 5 drop", 7),
+        ("i32.eqz i32.eqz", 8),
+    ] {
+        for select in ["select", "select (result i32)"] {
+            let wat = format!(
+                r#"(module (memory 1) (func (export "run") (param i32) (result i32)
+                    (drop (i32.add (memory.size) (i32.const 3)))
+                    i32.const 7 i32.const 8 local.get 0 {condition} {select}))"#
+            );
+            let run = export("run", &[I32], Some(I32));
+            let mut guest = fixture.guest(&wat, &[], &[run], no_host());
+            for (value, expected) in [(0, if_zero), (1, 15 - if_zero), (0x8000_0000, 15 - if_zero)] {
+                assert_eq!(
+                    guest.call(FIRST, &[value]).unwrap(),
+                    expected,
+                    "{condition} of {value}"
+                );
+            }
+        }
+    }
 }

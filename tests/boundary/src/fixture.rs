@@ -75,14 +75,14 @@ pub(crate) fn no_host() -> Rc<dyn Host> {
 
 /// A runtime, and how to set up guests on it.
 pub(crate) struct Fixture {
-    runtime: &'static Runtime,
+    runtime: Runtime,
     compiler: Compiler,
     limits: Limits,
     max_instances: u32,
 }
 
 impl Fixture {
-    pub(crate) fn new(runtime: &'static Runtime, compiler: Compiler) -> Self {
+    pub(crate) fn new(runtime: Runtime, compiler: Compiler) -> Self {
         Fixture {
             runtime,
             compiler,
@@ -92,7 +92,7 @@ impl Fixture {
         }
     }
 
-    pub(crate) fn runtime(&self) -> &'static Runtime {
+    pub(crate) fn runtime(&self) -> Runtime {
         self.runtime
     }
 

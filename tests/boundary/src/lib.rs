@@ -27,7 +27,8 @@
 //! ```
 //!
 //! The runtime's capabilities decide what is asked of it: a case that needs one that is missing is listed as
-//! ignored, and for a limit the suite checks instead that asking for it is refused.
+//! ignored, and for a limit the suite checks instead that asking for it is refused. [`cases`] is the same list for
+//! whoever wants to run it in another way, as the conformance suite does.
 
 #![forbid(unsafe_code)]
 
@@ -44,28 +45,23 @@ mod suite;
 mod traps;
 
 use enginebay_engine::{Compiler, Runtime};
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+pub use suite::Case;
 
 use crate::suite::Suite;
 
-/// All cases, for a runtime of WebAssembly guests, with each of its compilers.
-///
-/// # Panics
-/// When the runtime is one of native plugins: the guests are WebAssembly.
-pub fn trials(runtime: &'static Runtime) -> Vec<Trial> {
-    assert_eq!(
-        runtime.capabilities.word_size, 4,
-        "{} does not run WebAssembly",
-        runtime.name
-    );
-    let mut trials = trials_of(runtime, Compiler::Default);
+/// All cases, for a runtime, with each of its compilers. A runtime of native plugins need not be asked any: the guests
+/// are WebAssembly.
+pub fn cases(runtime: Runtime) -> Vec<Case> {
+    let mut cases = cases_of(runtime, Compiler::Default);
     if runtime.capabilities.baseline_compiler {
-        trials.extend(trials_of(runtime, Compiler::Baseline));
+        cases.extend(cases_of(runtime, Compiler::Baseline));
     }
-    trials
+    cases
 }
 
-fn trials_of(runtime: &'static Runtime, compiler: Compiler) -> Vec<Trial> {
+fn cases_of(runtime: Runtime, compiler: Compiler) -> Vec<Case> {
     let mut suite = Suite::new(runtime, compiler);
     calls::add(&mut suite);
     memory::add(&mut suite);
@@ -76,11 +72,20 @@ fn trials_of(runtime: &'static Runtime, compiler: Compiler) -> Vec<Trial> {
     loading::add(&mut suite);
     precompiled::add(&mut suite);
     stress::add(&mut suite);
-    suite.into_trials()
+    suite.into_cases()
+}
+
+fn trial(case: Case) -> Trial {
+    let ignored = case.lacks().or(case.cannot());
+    let trial = Trial::test(case.name().to_owned(), move || case.run().map_err(Failed::from));
+    match ignored {
+        Some(why) => trial.with_kind(why).with_ignored_flag(true),
+        None => trial,
+    }
 }
 
 /// Runs all cases as the program's arguments say, and ends the program.
-pub fn main(runtime: &'static Runtime) -> ! {
-    let arguments = Arguments::from_args();
-    libtest_mimic::run(&arguments, trials(runtime)).exit()
+pub fn main(runtime: &Runtime) -> ! {
+    let trials = cases(*runtime).into_iter().map(trial).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit()
 }

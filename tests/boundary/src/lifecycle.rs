@@ -10,16 +10,17 @@ use crate::fixture::{FIRST, Fixture, I32, RUN, SECOND, assert_kind, export, host
 use crate::suite::Suite;
 
 pub(crate) fn add(suite: &mut Suite) {
-    suite.add("lifecycle::instances_share_nothing", share_nothing);
-    suite.add("lifecycle::threads_share_a_module", threads);
-    suite.add("lifecycle::many_instances_at_once", many);
-    suite.add("lifecycle::instances_outlive_engine_and_module", outlive);
-    suite.add("lifecycle::a_dropped_instance_lets_go_of_its_host", lets_go);
-    suite.add("lifecycle::start_runs_before_anything_else", start);
-    suite.add("lifecycle::start_may_call_the_host", start_calls_the_host);
-    suite.add("lifecycle::start_traps", start_traps);
-    suite.add("lifecycle::start_fails_in_the_host", start_fails_in_the_host);
-    suite.add("lifecycle::segments_that_do_not_fit", segments);
+    suite.add("lifecycle/instances_share_nothing", share_nothing);
+    suite.add("lifecycle/threads_share_a_module", threads);
+    suite.add("lifecycle/many_instances_at_once", many);
+    suite.add("lifecycle/instances_outlive_engine_and_module", outlive);
+    suite.add("lifecycle/a_dropped_instance_lets_go_of_its_host", lets_go);
+    suite.add("lifecycle/start_runs_before_anything_else", start);
+    suite.add("lifecycle/start_may_call_the_host", start_calls_the_host);
+    suite.add("lifecycle/start_may_be_a_host_function", start_is_the_hosts);
+    suite.add("lifecycle/start_traps", start_traps);
+    suite.add("lifecycle/start_fails_in_the_host", start_fails_in_the_host);
+    suite.add("lifecycle/segments_that_do_not_fit", segments);
 }
 
 /// `run` counts its calls in memory and adds what the host says.
@@ -138,6 +139,20 @@ fn start_calls_the_host(fixture: Fixture) {
     );
     assert_eq!(guest.call(FIRST, &[]).unwrap(), 84);
     assert_eq!(guest.memory_size(), 65536);
+}
+
+fn start_is_the_hosts(fixture: Fixture) {
+    let mut guest = fixture.guest(
+        r#"(module (import "env" "f" (func $f)) (start $f)
+            (memory (export "memory") 1) (data (i32.const 4) "\2a")
+            (func (export "run") (result i32) (call $f) (i32.load (i32.const 4))))"#,
+        &[import("f", &[], None)],
+        &[RUN],
+        host(|_, _, _| Ok(0)),
+    );
+    assert_eq!(guest.memory_size(), 65536);
+    assert_eq!(guest.memory().read_u32(4), Ok(42));
+    assert_eq!(guest.call(FIRST, &[]).unwrap(), 42);
 }
 
 fn start_traps(fixture: Fixture) {

@@ -17,13 +17,13 @@ pub(crate) fn add(suite: &mut Suite) {
     };
     refused_unless(suite, can.memory_limit, "memory", limit);
     for (name, case) in [
-        ("memory::growth", memory_growth as fn(Fixture)),
-        ("memory::module", memory_of_module),
+        ("memory/growth", memory_growth as fn(Fixture)),
+        ("memory/module", memory_of_module),
     ] {
         suite.add_if(
             can.memory_limit,
             "no memory limit",
-            &format!("limits::{name}"),
+            format!("limits/{name}"),
             case,
         );
     }
@@ -34,15 +34,10 @@ pub(crate) fn add(suite: &mut Suite) {
     };
     refused_unless(suite, can.table_limit, "table_elements", limit);
     for (name, case) in [
-        ("table::growth", table_growth as fn(Fixture)),
-        ("table::module", table_of_module),
+        ("table/growth", table_growth as fn(Fixture)),
+        ("table/module", table_of_module),
     ] {
-        suite.add_if(
-            can.table_limit,
-            "no table limit",
-            &format!("limits::{name}"),
-            case,
-        );
+        suite.add_if(can.table_limit, "no table limit", format!("limits/{name}"), case);
     }
 
     let limit = Limits {
@@ -51,21 +46,21 @@ pub(crate) fn add(suite: &mut Suite) {
     };
     refused_unless(suite, can.time_limit, "call_time", limit);
     for (name, case) in [
-        ("time::endless_loop", endless_loop as fn(Fixture)),
-        ("time::endless_loop_of_slow_host_calls", slow_host_calls),
-        ("time::endless_loop_of_host_calls", endless_host_calls),
-        ("time::endless_loop_in_a_nested_call", endless_nested_loop),
+        ("time/endless_loop", endless_loop as fn(Fixture)),
+        ("time/endless_loop_of_slow_host_calls", slow_host_calls),
+        ("time/endless_loop_of_host_calls", endless_host_calls),
+        ("time/endless_loop_in_a_nested_call", endless_nested_loop),
         (
-            "time::a_swallowed_interruption_interrupts_again",
+            "time/a_swallowed_interruption_interrupts_again",
             swallowed_interruption,
         ),
-        ("time::endless_start_function", endless_start),
-        ("time::each_call_has_its_own", each_call_has_its_own),
-        ("time::an_interrupted_guest_can_be_called_again", called_again),
-        ("time::a_long_call_is_not_disturbed", long_call),
-        ("time::no_limit_can_be_asked_for", no_time_limit),
+        ("time/endless_start_function", endless_start),
+        ("time/each_call_has_its_own", each_call_has_its_own),
+        ("time/an_interrupted_guest_can_be_called_again", called_again),
+        ("time/a_long_call_is_not_disturbed", long_call),
+        ("time/no_limit_can_be_asked_for", no_time_limit),
     ] {
-        suite.add_if(can.time_limit, "no time limit", &format!("limits::{name}"), case);
+        suite.add_if(can.time_limit, "no time limit", format!("limits/{name}"), case);
     }
 
     let limit = Limits {
@@ -74,16 +69,11 @@ pub(crate) fn add(suite: &mut Suite) {
     };
     refused_unless(suite, can.stack_limit, "stack", limit);
     for (name, case) in [
-        ("stack::endless_recursion", endless_recursion as fn(Fixture)),
-        ("stack::a_real_depth_is_reached", real_depth),
-        ("stack::the_limit_is_what_counts", depth_follows_the_limit),
+        ("stack/endless_recursion", endless_recursion as fn(Fixture)),
+        ("stack/a_real_depth_is_reached", real_depth),
+        ("stack/the_limit_is_what_counts", depth_follows_the_limit),
     ] {
-        suite.add_if(
-            can.stack_limit,
-            "no stack limit",
-            &format!("limits::{name}"),
-            case,
-        );
+        suite.add_if(can.stack_limit, "no stack limit", format!("limits/{name}"), case);
     }
 }
 
@@ -92,7 +82,7 @@ fn refused_unless(suite: &mut Suite, capable: bool, name: &'static str, limits: 
     if capable {
         return;
     }
-    suite.add(format!("limits::{name}_is_refused"), move |fixture| {
+    suite.add(format!("limits/{name}_is_refused"), move |fixture| {
         let runtime = fixture.runtime();
         let error = runtime
             .create(&EngineOptions::with_limits(limits))

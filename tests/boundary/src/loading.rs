@@ -46,23 +46,21 @@ pub(crate) fn add(suite: &mut Suite) {
             "Bad function signature for: run, want: function () -> i32, but the module exports: memory",
         ),
     ] {
-        suite.add(format!("loading::{name}"), move |fixture| {
+        suite.add(format!("loading/{name}"), move |fixture| {
             let error = fixture.try_load(wat, OFFERED, WANTED).map(drop).unwrap_err();
             assert_eq!(error.kind(), kind);
             assert_eq!(error.to_string(), message);
         });
     }
-    suite.add("loading::what_is_offered_need_not_be_used", unused);
-    suite.add("loading::not_a_module", not_a_module);
-    suite.add("loading::a_body_that_does_not_type_check", bad_body);
-    suite.add("loading::the_features_that_compilers_use", features);
+    suite.add("loading/what_is_offered_need_not_be_used", unused);
+    suite.add("loading/not_a_module", not_a_module);
+    suite.add("loading/a_body_that_does_not_type_check", bad_body);
+    suite.add("loading/the_features_that_compilers_use", features);
     let simd = suite.capabilities().simd;
-    suite.add_if(simd, "no SIMD", "loading::simd", with_simd);
-    if !simd {
-        suite.add("loading::simd_is_refused", |fixture| {
-            assert!(fixture.try_load(SIMD, &[], &[RUN]).is_err());
-        });
-    }
+    suite.add_unless_cannot(simd, "no SIMD", "loading/simd", with_simd);
+    suite.add_if(!simd, "it takes SIMD", "loading/simd_is_refused", |fixture| {
+        assert!(fixture.try_load(SIMD, &[], &[RUN]).is_err());
+    });
 }
 
 fn unused(fixture: Fixture) {

@@ -6,11 +6,11 @@ use crate::fixture::{FIRST, Fixture, I32, RUN, SECOND, export, host, import, no_
 use crate::suite::Suite;
 
 pub(crate) fn add(suite: &mut Suite) {
-    suite.add("memory::both_sides_see_the_same_bytes", both_sides);
-    suite.add("memory::access_is_checked_at_the_edges", edges);
-    suite.add("memory::a_host_call_sees_what_it_needs", in_a_host_call);
-    suite.add("memory::growth_is_seen_at_once", growth);
-    suite.add("memory::a_guest_without_memory_has_none", absent);
+    suite.add("memory/both_sides_see_the_same_bytes", both_sides);
+    suite.add("memory/access_is_checked_at_the_edges", edges);
+    suite.add("memory/a_host_call_sees_what_it_needs", in_a_host_call);
+    suite.add("memory/growth_is_seen_at_once", growth);
+    suite.add("memory/a_guest_without_memory_has_none", absent);
 }
 
 const PEEK_AND_POKE: &str = r#"(module (memory (export "memory") 1)

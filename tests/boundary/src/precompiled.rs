@@ -14,26 +14,38 @@ const ONE: &str = r#"(module (func (export "run") (result i32) (i32.const 1)))"#
 const TWO: &str = r#"(module (func (export "run") (result i32) (i32.const 2)))"#;
 
 pub(crate) fn add(suite: &mut Suite) {
-    if !suite.capabilities().precompiled {
-        suite.add("precompiled::cannot_be_made", |fixture| {
-            let error = fixture.engine().precompile_into(&wat(ONE)).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Unsupported);
-        });
-        suite.add("precompiled::is_ignored", |fixture| {
-            let foreign = with_section(&wat(ONE), b"whatever");
-            assert_ignored(&fixture, &foreign, "this runtime can't use any");
-        });
-        return;
+    let can = suite.capabilities().precompiled;
+    for (name, case) in [
+        ("cannot_be_made", cannot_be_made as fn(Fixture)),
+        ("is_ignored", is_ignored),
+    ] {
+        let name = format!("precompiled/{name}");
+        suite.add_if(!can, "modules have a compiled form", name, case);
     }
-    suite.add("precompiled::is_used_by_another_engine_of_the_runtime", used);
-    suite.add("precompiled::fits_engines_with_other_limits", fits_other_limits);
-    suite.add("precompiled::is_not_read_unless_allowed", not_read);
-    suite.add("precompiled::damage_is_found", damaged);
-    suite.add("precompiled::of_another_engine_is_ignored", foreign);
-    suite.add("precompiled::of_other_settings_is_ignored", other_settings);
-    suite.add("precompiled::of_another_module_is_ignored", of_another_module);
-    suite.add("precompiled::absence_is_no_news", absent);
-    suite.add("precompiled::imports_are_checked_all_the_same", checked);
+    for (name, case) in [
+        ("is_used_by_another_engine_of_the_runtime", used as fn(Fixture)),
+        ("fits_engines_with_other_limits", fits_other_limits),
+        ("is_not_read_unless_allowed", not_read),
+        ("damage_is_found", damaged),
+        ("of_another_engine_is_ignored", foreign),
+        ("of_other_settings_is_ignored", other_settings),
+        ("of_another_module_is_ignored", of_another_module),
+        ("absence_is_no_news", absent),
+        ("imports_are_checked_all_the_same", checked),
+    ] {
+        let name = format!("precompiled/{name}");
+        suite.add_if(can, "modules have no compiled form", name, case);
+    }
+}
+
+fn cannot_be_made(fixture: Fixture) {
+    let error = fixture.engine().precompile_into(&wat(ONE)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+fn is_ignored(fixture: Fixture) {
+    let foreign = with_section(&wat(ONE), b"whatever");
+    assert_ignored(&fixture, &foreign, "this runtime can't use any");
 }
 
 fn wat(text: &str) -> Vec<u8> {

@@ -9,15 +9,15 @@ use crate::fixture::{FIRST, Fixture, I32, RUN, SECOND, THIRD, assert_kind, expor
 use crate::suite::Suite;
 
 pub(crate) fn add(suite: &mut Suite) {
-    suite.add("reentry::three_levels", three_levels);
-    suite.add("reentry::a_nested_trap_keeps_its_kind", nested_trap);
-    suite.add("reentry::a_host_may_go_on_after_a_nested_trap", swallowed_trap);
-    suite.add("reentry::a_nested_host_error_is_not_wrapped", nested_host_error);
+    suite.add("reentry/three_levels", three_levels);
+    suite.add("reentry/a_nested_trap_keeps_its_kind", nested_trap);
+    suite.add("reentry/a_host_may_go_on_after_a_nested_trap", swallowed_trap);
+    suite.add("reentry/a_nested_host_error_is_not_wrapped", nested_host_error);
     let stack = suite.capabilities().stack_limit;
     suite.add_if(
         stack,
         "no stack limit",
-        "reentry::endless_recursion_through_the_host_overflows_the_stack",
+        "reentry/endless_recursion_through_the_host_overflows_the_stack",
         endless,
     );
 }

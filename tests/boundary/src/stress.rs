@@ -16,7 +16,7 @@ use crate::suite::Suite;
 
 pub(crate) fn add(suite: &mut Suite) {
     suite.add(
-        "stress::threads_do_not_get_each_others_functions",
+        "stress/threads_do_not_get_each_others_functions",
         threads_do_not_get_each_others_functions,
     );
 }

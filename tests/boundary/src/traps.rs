@@ -86,19 +86,19 @@ const TRAPS: &[(&str, &str, &str)] = &[
 
 pub(crate) fn add(suite: &mut Suite) {
     for (name, body, said) in TRAPS {
-        suite.add(format!("traps::{name}"), |fixture| {
+        suite.add(format!("traps/{name}"), |fixture| {
             assert_eq!(fixture.trap(&module(body)).to_string(), *said);
         });
     }
-    suite.add("traps::a_failed_host_function", host_error);
-    suite.add("traps::a_panic_in_a_host_function", panic);
-    suite.add("traps::proc_exit", exit);
-    suite.add("traps::a_failed_call_changes_only_its_own_instance", others_go_on);
+    suite.add("traps/a_failed_host_function", host_error);
+    suite.add("traps/a_panic_in_a_host_function", panic);
+    suite.add("traps/proc_exit", exit);
+    suite.add("traps/a_failed_call_changes_only_its_own_instance", others_go_on);
     let names = suite.capabilities().backtrace_names;
-    suite.add_if(
+    suite.add_unless_cannot(
         names,
         "no names in backtraces",
-        "traps::names_in_the_backtrace",
+        "traps/names_in_the_backtrace",
         names_of_frames,
     );
 }

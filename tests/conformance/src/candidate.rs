@@ -1,5 +1,7 @@
 //! The hosts that a run can be about.
 
+use enginebay::engine::Runtime;
+
 use crate::engine::{EngineHost, short};
 use crate::host::Host;
 use crate::suite::{EXPECTED, Expected};
@@ -9,6 +11,7 @@ type Make = Box<dyn Fn() -> Result<Box<dyn Host>, String> + Send + Sync>;
 /// A host that the suite can be run on, by name. It is made in the process that runs its cases.
 pub struct Candidate {
     name: String,
+    also: Vec<String>,
     make: Make,
     expected: Vec<Expected>,
 }
@@ -21,9 +24,21 @@ impl Candidate {
     ) -> Self {
         Candidate {
             name: name.into(),
+            also: Vec::new(),
             make: Box::new(make),
             expected: Vec::new(),
         }
+    }
+
+    /// enginebay's host on this runtime, by the last part of the runtime's name. The whole name and the aliases are known
+    /// too, and their last parts.
+    pub fn runtime(runtime: Runtime) -> Self {
+        let make = move || -> Result<Box<dyn Host>, String> { Ok(Box::new(EngineHost::new(runtime)?)) };
+        let mut candidate = Candidate::new(short(runtime.name), make);
+        for name in std::iter::once(runtime.name).chain(runtime.aliases.iter().copied()) {
+            candidate.also.extend([name, short(name)].map(str::to_owned));
+        }
+        candidate
     }
 
     /// These cases are expected to fail. One that passes nonetheless is a failure.
@@ -36,6 +51,16 @@ impl Candidate {
     /// The host's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether this is one of the names under which the host is known.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.also.iter().any(|also| also == name)
+    }
+
+    /// Cases that are expected to fail.
+    pub fn expected(&self) -> &[Expected] {
+        &self.expected
     }
 
     /// Makes the host.
@@ -62,13 +87,10 @@ impl Candidate {
 pub fn linked() -> Result<Vec<Candidate>, String> {
     let registry = enginebay::registry().map_err(|error| error.to_string())?;
     let candidates = registry.iter().map(|runtime| {
-        let (runtime, name) = (*runtime, short(runtime));
-        let known: Vec<Expected> = EXPECTED
-            .iter()
-            .filter(|(host, _)| *host == name)
-            .map(|(_, known)| *known)
-            .collect();
-        Candidate::new(name, move || Ok(Box::new(EngineHost::new(runtime)?))).expecting(&known)
+        let candidate = Candidate::runtime(*runtime);
+        let known = EXPECTED.iter().filter(|(host, _)| *host == candidate.name());
+        let known: Vec<Expected> = known.map(|(_, known)| *known).collect();
+        candidate.expecting(&known)
     });
     Ok(candidates.collect())
 }

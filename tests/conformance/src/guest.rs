@@ -270,7 +270,7 @@ fn default_result(callback: Callback, version: AbiVersion) -> u32 {
     u32::from(result == Some(Param::Bool))
 }
 
-fn func_type(signature: Signature) -> String {
+pub(crate) fn func_type(signature: Signature) -> String {
     let mut wat = String::new();
     for ty in signature.params {
         write!(wat, " (param {})", val_type(*ty)).ok();
@@ -281,7 +281,7 @@ fn func_type(signature: Signature) -> String {
     wat
 }
 
-fn val_type(ty: ValType) -> &'static str {
+pub(crate) fn val_type(ty: ValType) -> &'static str {
     match ty {
         ValType::I32 => "i32",
         ValType::I64 => "i64",

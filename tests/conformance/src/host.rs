@@ -11,6 +11,45 @@ use crate::case::Given;
 ///
 /// [`EngineHost`](crate::EngineHost) is one for each of enginebay's runtimes. Another host takes part through an
 /// implementation of these methods: the suite has no other way to talk to it.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// use enginebay_conformance::Candidate;
+/// use enginebay_conformance::host::{EVENTS, Event, Exchange, Host, Outcome, Plugin};
+///
+/// struct Mine;
+///
+/// struct Loaded(Vec<u8>);
+///
+/// impl Host for Mine {
+///     fn name(&self) -> &str {
+///         "mine"
+///     }
+///
+///     fn load(&self, code: &[u8]) -> Result<Box<dyn Plugin>, String> {
+///         Ok(Box::new(Loaded(code.to_vec()))) // Compiles it, say.
+///     }
+/// }
+///
+/// impl Plugin for Loaded {
+///     fn run(&self, exchange: &Exchange<'_>) -> Outcome {
+///         // A VM with `exchange.vm_configuration`, a plugin in it, and a stream that has what `exchange.given` says.
+///         let mut outcome = Outcome::default();
+///         for event in EVENTS {
+///             match event {
+///                 Event::RequestHeaders(_count, _end) => { /* calls proxy_on_request_headers */ }
+///                 _ => outcome.failure = Some("not done yet".to_owned()),
+///             }
+///         }
+///         outcome
+///     }
+/// }
+///
+/// fn main() -> ExitCode {
+///     enginebay_conformance::main(vec![Candidate::new("mine", || Ok(Box::new(Mine)))])
+/// }
+/// ```
 pub trait Host {
     /// What it is called in reports and by `--runtime`.
     fn name(&self) -> &str;
@@ -22,7 +61,7 @@ pub trait Host {
     fn load(&self, code: &[u8]) -> Result<Box<dyn Plugin>, String>;
 
     /// The runtime, for one of enginebay's. Only these are asked for what is below the ABI: the areas `engine`, `guests`,
-    /// `lifecycle`, `limits` and `sharing`.
+    /// `lifecycle`, `sharing`, `limits`, `allocator` and `memory`.
     fn runtime(&self) -> Option<&Runtime> {
         None
     }

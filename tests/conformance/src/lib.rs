@@ -1,25 +1,33 @@
 //! Conformance cases for the Proxy-Wasm ABI: what a host must answer, produced by real guests.
 //!
 //! A [`Case`] is data: what a plugin calls in which callback, with what, what it must get back, and what the embedder must
-//! see. Cases that can share a guest are a [`Group`], and all groups run on every runtime of wasm that is linked in. Names
-//! are stable: `abi/0.2.1/proxy_get_buffer_bytes/not_found`.
+//! see. Cases that can share a guest are a [`Group`], and all groups run on every runtime of wasm that is linked in. Those of
+//! the latest ABI are also run through a guest that is compiled from Rust, on native runtimes too. Names are stable:
+//! `abi/0.2.1/proxy_get_buffer_bytes/not_found`, `compiled/0.2.1/proxy_get_buffer_bytes/not_found`.
 //!
 //! Where the specification and Envoy disagree, a case is for what plugins on Envoy need, and says so
 //! ([`Case::differs`]). [`check_table`] compares the cases with the tables of `enginebay-abi`, from which `docs/abi.md` is
 //! written, and with the specification's own lists of statuses.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+mod below;
 mod candidate;
 mod case;
 mod cases;
+mod cli;
 mod compare;
 mod engine;
 mod group;
 mod guest;
 pub mod host;
+#[cfg(feature = "null")]
+#[allow(unsafe_code, reason = "vouches for a table of C functions")]
+mod native;
+pub mod page;
 pub mod process;
 pub mod report;
+mod script;
 mod spec;
 pub mod suite;
 
@@ -30,6 +38,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 pub use candidate::{Candidate, linked};
 pub use case::{Allocator, Area, Arg, Case, END, Effect, FILLER, Given, NUMBER, OTHER, OUT, Step};
+pub use cli::main;
 pub use engine::EngineHost;
 pub use group::Group;
 pub use spec::check_table;
@@ -64,6 +73,11 @@ pub fn test_main(candidates: Vec<Candidate>) -> ExitCode {
     if let Some(code) = process::be_worker(&candidates) {
         return code;
     }
+    libtest_mimic::run(&Arguments::from_args(), trials(candidates)).exit_code()
+}
+
+/// The tests that [`test_main`] runs, for a test that has others too. Its `main` must begin with [`process::be_worker`].
+pub fn trials(candidates: Vec<Candidate>) -> Vec<Trial> {
     let trial = |candidate: Candidate| {
         Trial::test(candidate.name().to_owned(), move || {
             let report = process::run(&candidate, &process::Options::default(), |_, _| {});
@@ -77,5 +91,5 @@ pub fn test_main(candidates: Vec<Candidate>) -> ExitCode {
     trials.push(Trial::test("table", || {
         check_table(&groups()).map_err(|wrong| Failed::from(wrong.join("\n")))
     }));
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    trials
 }

@@ -266,7 +266,7 @@ pub fn check_table(groups: &[Group]) -> Result<(), Vec<String>> {
 }
 
 /// Every line of a version's document.
-fn lines(version: AbiVersion) -> impl Iterator<Item = (F, u32)> {
+pub(crate) fn lines(version: AbiVersion) -> impl Iterator<Item = (F, u32)> {
     let statuses = STATUSES
         .iter()
         .filter(move |(_, versions, _)| versions.contains(version))

@@ -1,11 +1,13 @@
 //! The tables.
 
 mod calls;
+mod sdks;
 
 use enginebay::engine::{Engine, Runtime};
 use libtest_mimic::Failed;
 
 pub use calls::CALLS;
+pub use sdks::SDKS;
 
 use crate::upstreams::Named;
 
@@ -60,15 +62,23 @@ pub struct Given {
 pub enum Needs {
     /// To run plugins.
     Nothing,
-    /// To keep guests apart from the host: to stop them, limit them, or run modules.
+    /// To keep guests apart from the host: to limit them, or run modules.
     Sandbox,
+    /// To stop them after 300 ms.
+    TimeLimit,
+    /// To run a guest of an SDK that can't be compiled natively beside the others.
+    OtherSdk,
 }
 
 impl Case {
     /// Why a case can't be run on this runtime, if it can't.
     pub fn lacks(&self, runtime: &Runtime) -> Option<&'static str> {
-        (self.needs == Needs::Sandbox && !runtime.capabilities.sandbox)
-            .then_some("native plugins have no limits")
+        match self.needs {
+            _ if runtime.capabilities.sandbox => None,
+            Needs::Nothing => None,
+            Needs::Sandbox | Needs::TimeLimit => Some("native plugins have no limits"),
+            Needs::OtherSdk => Some("its SDK is not built natively"),
+        }
     }
 }
 
@@ -441,7 +451,7 @@ Function: proxy_on_request_headers failed: host error: a host function panicked:
             headers: &[("x-spin", "1")],
             ..NOTHING
         },
-        needs: Needs::Sandbox,
+        needs: Needs::TimeLimit,
         page: "
 log INFO: spin: looping in request_headers
 failed: RuntimeError

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use enginebay::abi::{BufferType, MapType, PropertyPath, Status, StreamType};
-use enginebay::engine::Engine;
 use enginebay::host::Program;
 use enginebay::{
     Body, ContextId, Failure, HeaderMap, LocalResponse, PluginConfig, PropertyDeclaration, StreamState, Vm,
@@ -16,7 +15,8 @@ use enginebay::{
 
 use libtest_mimic::Failed;
 
-use crate::cases::Given;
+use crate::cases::{Case, Given};
+use crate::loader::Loader;
 use crate::page::Page;
 
 /// What the plugin sees of the exchange.
@@ -79,29 +79,29 @@ impl StreamState for Stream {
 }
 
 /// Runs it, and writes down what happened.
-pub(crate) fn run(engine: &dyn Engine, code: &[u8], given: &Given) -> Result<Rc<Page>, Failed> {
-    let page = Rc::new(Page::new(given.upstreams));
-    let consumer = given
-        .consumer
-        .as_ref()
-        .map(|code| code.read(engine))
-        .transpose()?;
-    if let Err(failure) = exchange(engine, code, consumer.as_deref(), given, &page) {
+pub(crate) fn run(loader: &Loader, case: &Case) -> Result<Rc<Page>, Failed> {
+    let page = Rc::new(Page::new(case.given.upstreams));
+    let consumer = case.given.consumer.as_ref();
+    let consumer = consumer.map(|code| loader.program(code)).transpose()?;
+    let program = loader.program(&case.code)?;
+    let result = program.and_then(|program| {
+        let consumer = consumer.transpose()?;
+        exchange(&program, consumer.as_ref(), &case.given, &page)
+    });
+    if let Err(failure) = result {
         page.failure(&failure);
     }
     Ok(page)
 }
 
 /// A VM with one plugin.
-pub(crate) fn start(
-    engine: &dyn Engine,
-    code: &[u8],
+pub(crate) fn start<S: StreamState>(
+    program: &Arc<Program>,
     vm_config: VmConfig,
     config: &str,
     page: &Rc<Page>,
-) -> Result<(Vm<Stream>, ContextId), Failure> {
-    let program = Arc::new(Program::load(engine, code)?);
-    let vm = Vm::new(&program, &Arc::new(vm_config), page.clone())?;
+) -> Result<(Vm<S>, ContextId), Failure> {
+    let vm = Vm::new(program, &Arc::new(vm_config), page.clone())?;
     let root = vm.start_plugin(PluginConfig {
         configuration: config.as_bytes().to_vec(),
         ..PluginConfig::default()
@@ -110,9 +110,8 @@ pub(crate) fn start(
 }
 
 fn exchange(
-    engine: &dyn Engine,
-    code: &[u8],
-    consumer: Option<&[u8]>,
+    program: &Arc<Program>,
+    consumer: Option<&Arc<Program>>,
     given: &Given,
     page: &Rc<Page>,
 ) -> Result<(), Failure> {
@@ -121,13 +120,13 @@ fn exchange(
         ..VmConfig::default()
     };
     let consumer = consumer
-        .map(|code| start(engine, code, config_of_consumer, "", page))
+        .map(|program| start::<Stream>(program, config_of_consumer, "", page))
         .transpose()?;
     let vm_config = VmConfig {
         configuration: given.vm_config.as_bytes().to_vec(),
         ..VmConfig::default()
     };
-    let (vm, root) = start(engine, code, vm_config, given.config, page)?;
+    let (vm, root) = start(program, vm_config, given.config, page)?;
 
     let id = vm.create_stream(root, stream(given))?;
     request(&vm, id, given, page)?;

@@ -18,5 +18,6 @@ enginebay::null::sdk_plugin!("queue_consumer", queue_consumer::start);
 enginebay::null::sdk_plugin!("queue_producer", queue_producer::start);
 enginebay::null::sdk_plugin!("shared", shared::start);
 enginebay::null::sdk_plugin!("spin", spin::start);
+enginebay::null::sdk_plugin!("tcp_tap", tcp_tap::start);
 enginebay::null::sdk_plugin!("ticker", ticker::start);
 enginebay::null::sdk_plugin!("trailers", trailers::start);

@@ -2,19 +2,20 @@
 
 use std::fmt::Debug;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use enginebay::engine::Runtime;
 use enginebay::null::native::{
     Action, Buffer, HostCalls, LogLevel, Map, MetricKind, NativePlugin, Status, Stream as Direction,
 };
 use enginebay::{VmConfig, null};
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::Failed;
 
 use crate::exchange::{Stream, start};
+use crate::loader::Loader;
 use crate::page::Page;
 use crate::upstreams::Answer;
-use crate::{engine, name};
+use crate::{Check, Code, same};
 
 null::native_plugin!("caller", || Caller { waits_for: 0 });
 
@@ -137,19 +138,19 @@ log INFO: (1, Ok(Some([121, 111, 117])))
 resumed true
 under way 0";
 
-/// The one trial, for a runtime that has the plugin.
-pub(crate) fn trial(runtime: Runtime) -> Option<Trial> {
-    let native = !runtime.capabilities.sandbox;
-    native.then(|| Trial::test(name(&runtime, "a_type_that_calls"), move || check(&runtime)))
+/// The one check. Only runtimes of native plugins have the plugin.
+pub(crate) fn check_of(loader: &Arc<Loader>) -> Check {
+    let loader = loader.clone();
+    Check::new("a_type_that_calls", move || check(&loader))
 }
 
-fn check(runtime: &Runtime) -> Result<(), Failed> {
-    let engine = engine(runtime)?;
+fn check(loader: &Loader) -> Result<(), Failed> {
+    let program = loader.program(&Code::Guest("caller"))??;
     let page = Rc::new(Page::new(&[
         ("http", Answer::Http("200", "body")),
         ("grpc", Answer::Grpc(5, "gone")),
     ]));
-    let (vm, root) = start(&*engine, b"caller", VmConfig::default(), "", &page)?;
+    let (vm, root) = start::<Stream>(&program, VmConfig::default(), "", &page)?;
     vm.deliver()?;
     let id = vm.create_stream(root, Stream::default())?;
     vm.on_request_headers(id, 0, true)?;
@@ -158,9 +159,5 @@ fn check(runtime: &Runtime) -> Result<(), Failed> {
     page.line(format!("resumed {resumed}"));
     vm.finish(id)?;
     page.line(format!("under way {}", vm.callout_count()));
-    let page = page.to_string();
-    match page == PAGE.trim() {
-        true => Ok(()),
-        false => Err(format!("--- expected{PAGE}\n--- got\n{page}").into()),
-    }
+    Ok(same(&page.to_string(), PAGE)?)
 }

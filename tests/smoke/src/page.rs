@@ -39,7 +39,8 @@ impl Page {
     pub(crate) fn headers(&self, of: &str, headers: &HeaderMap) {
         for (name, value) in headers.iter() {
             let (name, value) = (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
-            self.line(format!("{of} {name}: {value}"));
+            // A value may be empty.
+            self.line(format!("{of} {name}: {value}").trim_end());
         }
     }
 

@@ -1,15 +1,18 @@
 //! Two plugins with callouts under way on one thread: each must hear of its own.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use enginebay::VmConfig;
-use enginebay::engine::{Engine, Runtime};
-use libtest_mimic::{Failed, Trial};
+use enginebay::engine::Engine;
+use enginebay::host::Program;
+use libtest_mimic::Failed;
 
 use crate::exchange::{Stream, start};
+use crate::loader::Loader;
 use crate::page::Page;
 use crate::upstreams::{Answer, Named};
-use crate::{Code, engine, name};
+use crate::{Check, Code, same};
 
 /// A guest, what its two VMs are answered, and the page that each gives.
 struct Pair {
@@ -76,32 +79,29 @@ request x-grpc-status-message: gone",
     },
 ];
 
-/// One trial for each pair.
-pub(crate) fn trials(runtime: Runtime) -> impl Iterator<Item = Trial> {
-    PAIRS
-        .iter()
-        .map(move |pair| Trial::test(name(&runtime, pair.name), move || check(&runtime, pair)))
+/// One check for each pair.
+pub(crate) fn checks(loader: &Arc<Loader>) -> impl Iterator<Item = Check> {
+    PAIRS.iter().map(|pair| {
+        let loader = loader.clone();
+        Check::new(pair.name, move || check(&loader, pair))
+    })
 }
 
-fn check(runtime: &Runtime, pair: &Pair) -> Result<(), Failed> {
-    let engine = engine(runtime)?;
-    let code = Code::Guest(pair.guest).read(&*engine)?;
-    let pages = run(&*engine, &code, pair)?;
+fn check(loader: &Loader, pair: &Pair) -> Result<(), Failed> {
+    let program = loader.program(&Code::Guest(pair.guest))??;
+    let pages = run(loader.engine()?, &program, pair)?;
     for (page, expected) in pages.iter().zip(pair.pages) {
-        let page = page.to_string();
-        if page != expected.trim() {
-            return Err(format!("--- expected\n{}\n--- got\n{page}", expected.trim()).into());
-        }
+        same(&page.to_string(), expected)?;
     }
     Ok(())
 }
 
 /// Both send all they have before either is told anything; then the second is told first, in turns.
-fn run(engine: &dyn Engine, code: &[u8], pair: &Pair) -> Result<[Rc<Page>; 2], Failed> {
+fn run(engine: &dyn Engine, program: &Arc<Program>, pair: &Pair) -> Result<[Rc<Page>; 2], Failed> {
     let pages = pair.upstreams.map(|upstreams| Rc::new(Page::new(upstreams)));
     let mut sides = Vec::new();
     for page in &pages {
-        let (vm, root) = start(engine, code, VmConfig::default(), "", page)?;
+        let (vm, root) = start::<Stream>(program, VmConfig::default(), "", page)?;
         let mut stream = Stream::default();
         for (name, value) in pair.headers {
             stream.request.push_valid(name, value);

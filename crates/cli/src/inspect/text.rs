@@ -34,8 +34,12 @@ pub(super) fn render(summary: &Summary, style: Style) -> String {
             .map(|s| (format!("{} ({} bytes)", s.name, s.size), None)),
     );
     page.list(
-        "capabilities it needs",
-        summary.capabilities.iter().map(|name| (name.clone(), None)),
+        "capabilities it needs, as in allowed_capabilities",
+        // As lines of the configuration's map.
+        summary
+            .capabilities
+            .iter()
+            .map(|name| (format!("{name}: {{}}"), None)),
     );
     match summary.problems.is_empty() {
         true => page.line(&style.paint(Tone::Added, "this host can load it").to_string()),

@@ -72,6 +72,10 @@ pub(crate) struct PluginOptions {
     /// An environment variable that the plugin sees. May be given again.
     #[arg(long, value_name = "K=V", value_parser = values::variable)]
     pub(crate) env: Vec<(String, String)>,
+    /// The only capabilities that the plugin has: host functions, WASI functions and callbacks by name, with commas between
+    /// them or given again [default: all]. `enginebay inspect` lists those that a plugin could need.
+    #[arg(long = "allow-capability", value_name = "NAME", value_delimiter = ',')]
+    pub(crate) allow_capabilities: Vec<String>,
     /// Pausing in a headers callback holds the headers alone and lets the body callbacks run on.
     #[arg(long)]
     pub(crate) allow_on_headers_stop_iteration: bool,

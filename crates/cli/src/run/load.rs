@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use enginebay::abi::LogLevel;
+use enginebay::abi::{AllowedCapabilities, LogLevel};
 use enginebay::engine::{Precompiled, Runtime};
 use enginebay::host::{LoadOptions, Program};
 use enginebay::{ContextId, EngineOptions, Failure, PluginConfig, Registry, Vm, VmConfig};
@@ -78,6 +78,7 @@ pub(super) struct Setup<'a> {
     config: PluginConfig,
     vm: Arc<VmConfig>,
     options: EngineOptions,
+    capabilities: AllowedCapabilities,
 }
 
 impl<'a> Setup<'a> {
@@ -98,6 +99,16 @@ impl<'a> Setup<'a> {
                 return Err(Error::about(format_args!("--upstream {name}"), "given twice"));
             }
         }
+        // As in a configuration, none named is none denied.
+        let capabilities = match plugin.allow_capabilities.as_slice() {
+            [] => AllowedCapabilities::All,
+            names => AllowedCapabilities::only(names),
+        };
+        for name in capabilities.unknown() {
+            output::warning(&format!(
+                "--allow-capability {name}: no capability that this host knows"
+            ));
+        }
         let mut options = args.engine.options();
         // One VM runs at a time.
         options.max_instances = 1;
@@ -115,6 +126,7 @@ impl<'a> Setup<'a> {
                 environment: plugin.env.clone(),
             }),
             options,
+            capabilities,
         })
     }
 
@@ -179,7 +191,9 @@ impl<'a> Setup<'a> {
             .create(&self.options)
             .map_err(|error| Failure::from_engine(&error))?;
         let start = Instant::now();
-        let options = LoadOptions::default().with_precompiled(self.args.allow_precompiled);
+        let options = LoadOptions::default()
+            .with_precompiled(self.args.allow_precompiled)
+            .with_capabilities(self.capabilities.clone());
         let program = Program::load_with(&*engine, code, options);
         outcome.load = start.elapsed();
         let program = Arc::new(program?);

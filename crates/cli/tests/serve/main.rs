@@ -7,6 +7,7 @@ mod access_log;
 mod background;
 mod bounds;
 mod callouts;
+mod capabilities;
 mod client;
 mod config;
 mod failing_plugins;

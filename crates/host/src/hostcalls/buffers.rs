@@ -14,7 +14,7 @@ pub(super) fn get_buffer_bytes<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64])
         let buffer = buffer_type(buffer)?;
         if let Some(configuration) = cx.state.configuration(buffer) {
             let bytes = configuration.bytes();
-            let (start, len) = clamp(start, max_size, bytes.len())?;
+            let (start, len) = clamp(start, max_size, bytes.len());
             let part = &bytes[start..start + len];
             return cx.give(return_data, return_size, len, |_, out| {
                 out.copy_from_slice(part);
@@ -25,7 +25,7 @@ pub(super) fn get_buffer_bytes<S: StreamState>(cx: &mut Cx<'_, S>, args: &[u64])
             .state
             .with_buffer(buffer, |body| body.len())
             .ok_or(Status::NotFound)?;
-        let (start, len) = clamp(start, max_size, size)?;
+        let (start, len) = clamp(start, max_size, size);
         cx.give(return_data, return_size, len, |state, out| {
             state
                 .with_buffer(buffer, |body| body.read(start, out))
@@ -115,13 +115,12 @@ fn buffer_type(number: u64) -> Result<BufferType, Stop> {
 }
 
 /// The part of a buffer that a guest gets: what it asked for, cut to what is there.
-fn clamp(start: u64, max_size: u64, size: usize) -> Result<(usize, usize), Stop> {
-    // The sum is one of 64 bits, as on Envoy: a guest with 32-bit sizes may ask for "from here to the end" with the
-    // largest number there is.
-    let end = start.checked_add(max_size).ok_or(Status::BadArgument)?;
+fn clamp(start: u64, max_size: u64, size: usize) -> (usize, usize) {
+    // The largest number there is stands for "to the end" behind any start: with sizes of 32 bits as on Envoy, whose sum is
+    // one of 64 bits, and for native plugins just the same.
+    let end = saturate(start.saturating_add(max_size)).min(size);
     let start = saturate(start).min(size);
-    let end = saturate(end).min(size);
-    Ok((start, end - start))
+    (start, end - start)
 }
 
 fn saturate(size: u64) -> usize {

@@ -16,7 +16,7 @@ mod time;
 mod timers;
 mod wasi;
 
-use enginebay_abi::{HostFunction, Status};
+use enginebay_abi::{HostFunction, LogLevel, Namespace, Status, WasiErrno};
 use enginebay_engine::{Guest, HostError, Memory, OutOfBounds};
 
 use crate::StreamState;
@@ -151,6 +151,13 @@ macro_rules! host_calls {
                 $($(HostFunction::$function => |_, _, _| Err(early(HostFunction::$function)),)+)+
             }
         }
+
+        /// What stands for a function that is denied to the plugin.
+        pub(crate) fn denied<S: StreamState>(function: HostFunction) -> HostCall<S> {
+            match function {
+                $($(HostFunction::$function => |state, _, _| Ok(deny(state, HostFunction::$function)),)+)+
+            }
+        }
     };
 }
 
@@ -159,6 +166,20 @@ fn early(function: HostFunction) -> HostError {
     HostError::other(format!(
         "{function} was called while the module starts (restricted_callback)"
     ))
+}
+
+/// Envoy's words, each time. A function without a result, which is `proc_exit`, returns: the guest goes on.
+#[cold]
+fn deny<S: StreamState>(state: &VmState<S>, function: HostFunction) -> u64 {
+    let (kind, answer) = match function.def().namespace {
+        Namespace::Env => ("proxy-wasm", Status::InternalFailure.as_u32()),
+        Namespace::Wasi => ("WASI", WasiErrno::Notcapable.as_u32()),
+    };
+    if state.may_log(LogLevel::Error) {
+        let message = format!("Attempted call to restricted {kind} capability: {function}");
+        state.log(LogLevel::Error, &message);
+    }
+    u64::from(answer)
 }
 
 host_calls! {

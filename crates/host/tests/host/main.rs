@@ -7,6 +7,7 @@ mod allocator;
 mod bounds;
 mod buffers;
 mod callouts;
+mod capabilities;
 mod contexts;
 mod failures;
 mod foreign;

@@ -20,18 +20,18 @@ use crate::host::{Local, MONOTONIC, Outcome, Pairs, REALTIME, StreamOutcome};
 
 /// What plugins asked of the embedder.
 #[derive(Default)]
-pub(super) struct Seen {
-    pub(super) log: Vec<(LogLevel, String)>,
-    pub(super) local: Vec<Local>,
-    pub(super) continued: Vec<StreamType>,
-    pub(super) closed: Vec<StreamType>,
-    pub(super) routes_cleared: usize,
-    pub(super) ticks: Vec<u64>,
-    pub(super) called: Vec<String>,
+pub(crate) struct Seen {
+    pub(crate) log: Vec<(LogLevel, String)>,
+    pub(crate) local: Vec<Local>,
+    pub(crate) continued: Vec<StreamType>,
+    pub(crate) closed: Vec<StreamType>,
+    pub(crate) routes_cleared: usize,
+    pub(crate) ticks: Vec<u64>,
+    pub(crate) called: Vec<String>,
 }
 
 /// The stream of a case.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     maps: BTreeMap<MapType, HeaderMap>,
     buffers: BTreeMap<BufferType, Body>,
     properties: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -40,7 +40,7 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(given: &Given, seen: Rc<RefCell<Seen>>) -> Self {
+    pub(crate) fn new(given: &Given, seen: Rc<RefCell<Seen>>) -> Self {
         let map = |(map, headers): &(MapType, Vec<(&str, &str)>)| {
             let mut new = HeaderMap::new();
             for (name, value) in headers {
@@ -68,7 +68,7 @@ impl Stream {
 }
 
 impl Stream {
-    pub(super) fn outcome(&self) -> StreamOutcome {
+    pub(crate) fn outcome(&self) -> StreamOutcome {
         StreamOutcome {
             maps: self
                 .maps
@@ -162,9 +162,10 @@ impl StreamState for Stream {
     }
 }
 
-/// The platform of a case: a clock that stands still, the "random" bytes 1, 2, 3…, and two foreign functions.
-pub(super) struct World {
-    pub(super) seen: Rc<RefCell<Seen>>,
+/// The platform of a case: a clock that stands still, the "random" bytes 1, 2, 3…, and two foreign functions
+/// besides those of Envoy.
+pub(crate) struct World {
+    pub(crate) seen: Rc<RefCell<Seen>>,
     shared: Shared,
     log_level: LogLevel,
     random: bool,
@@ -173,7 +174,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(given: &Given) -> Self {
+    pub(crate) fn new(given: &Given) -> Self {
         let mut limits = SharedLimits::default();
         if given.tight {
             limits.data_entries = 1;
@@ -195,12 +196,26 @@ impl World {
         }
     }
 
-    pub(super) fn seen(&self) -> Rc<RefCell<Seen>> {
+    /// With other bounds of VMs.
+    #[must_use]
+    pub(crate) fn with_limits(mut self, limits: VmLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// With what it shares with other worlds.
+    #[must_use]
+    pub(crate) fn with_shared(mut self, shared: Shared) -> Self {
+        self.shared = shared;
+        self
+    }
+
+    pub(crate) fn seen(&self) -> Rc<RefCell<Seen>> {
         self.seen.clone()
     }
 
     /// Answers the callouts that were sent since the last time.
-    pub(super) fn answer(&self, vm: &Vm<Stream>, unanswered: bool) -> Result<(), Failure> {
+    pub(crate) fn answer(&self, vm: &Vm<Stream>, unanswered: bool) -> Result<(), Failure> {
         let started = self.upstreams.started();
         started
             .into_iter()
@@ -208,7 +223,7 @@ impl World {
     }
 
     /// Hands over what was seen.
-    pub(super) fn tell(&self, outcome: &mut Outcome) {
+    pub(crate) fn tell(&self, outcome: &mut Outcome) {
         let seen = self.seen.take();
         outcome.log = seen.log;
         outcome.local = seen.local;
@@ -263,7 +278,7 @@ impl Platform for World {
     }
 
     fn foreign_functions(&self) -> ForeignFunctions {
-        ForeignFunctions::default()
+        enginebay::foreign::envoy()
             .with("reverse", |call: &mut ForeignCall<'_>| {
                 let reversed: Vec<u8> = call.arguments().iter().rev().copied().collect();
                 call.results().extend(reversed);

@@ -1,6 +1,6 @@
 //! enginebay's own host, on any of its runtimes.
 
-mod embedder;
+pub(crate) mod embedder;
 mod upstreams;
 
 use std::rc::Rc;
@@ -36,18 +36,21 @@ impl EngineHost {
 }
 
 /// The last part of a runtime's name.
-pub(crate) fn short(runtime: &Runtime) -> &'static str {
-    runtime.name.rsplit('.').next().unwrap_or(runtime.name)
+pub(crate) fn short(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
 }
 
 impl Host for EngineHost {
     fn name(&self) -> &str {
-        short(&self.runtime)
+        short(self.runtime.name)
     }
 
     fn load(&self, code: &[u8]) -> Result<Box<dyn Plugin>, String> {
         let program = Program::load(&*self.engine, code).map_err(|failure| failure.to_string())?;
-        Ok(Box::new(Loaded(Arc::new(program))))
+        Ok(Box::new(Loaded {
+            program: Arc::new(program),
+            native: self.engine.native(),
+        }))
     }
 
     fn runtime(&self) -> Option<&Runtime> {
@@ -55,10 +58,25 @@ impl Host for EngineHost {
     }
 }
 
-struct Loaded(Arc<Program>);
+struct Loaded {
+    program: Arc<Program>,
+    native: bool,
+}
 
 impl Plugin for Loaded {
     fn run(&self, exchange: &Exchange<'_>) -> Outcome {
+        if !self.native {
+            return self.run_here(exchange);
+        }
+        // Native plugins may share state on a thread, so numbers of contexts and callouts go on there from VM to VM. Cases
+        // are about those of a new one.
+        let outcome = std::thread::scope(|scope| scope.spawn(|| self.run_here(exchange)).join());
+        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+impl Loaded {
+    fn run_here(&self, exchange: &Exchange<'_>) -> Outcome {
         let world = Rc::new(World::new(exchange.given));
         let mut outcome = Outcome::default();
         let result = self.drive(exchange, &world, &mut outcome);
@@ -66,9 +84,7 @@ impl Plugin for Loaded {
         world.tell(&mut outcome);
         outcome
     }
-}
 
-impl Loaded {
     fn drive(
         &self,
         exchange: &Exchange<'_>,
@@ -81,7 +97,7 @@ impl Loaded {
             configuration: exchange.vm_configuration.to_vec(),
             environment: exchange.given.environment.iter().map(text).collect(),
         };
-        let vm = Vm::new(&self.0, &Arc::new(config), world.clone())?;
+        let vm = Vm::new(&self.program, &Arc::new(config), world.clone())?;
         let result = happen(&vm, exchange, world, outcome);
         outcome.contexts = vm.context_count();
         result

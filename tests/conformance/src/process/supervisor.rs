@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::{FILTER, FROM, HOST, MARK, Message};
+use super::{FILTER, FROM, HOST, LIST, Listed, MARK, Message};
 use crate::candidate::Candidate;
 use crate::report::{CaseOutcome, CaseReport, HostReport};
 
@@ -71,6 +71,24 @@ pub fn run(candidate: &Candidate, options: &Options, mut told: impl FnMut(&CaseR
     report
 }
 
+/// Every case there is for a host, in order, without running any. The host is made in a process of its own.
+///
+/// # Errors
+/// The host can't be made, or not in time.
+pub fn list(candidate: &Candidate, time_limit: Duration) -> Result<Vec<Listed>, String> {
+    let mut worker = Worker::start(candidate, &[(LIST, String::new())])?;
+    match worker.messages.recv_timeout(time_limit) {
+        Ok(Message::Listed(cases)) => Ok(cases),
+        Ok(Message::Broken(why)) => Err(why),
+        Ok(_) => Err("the process does not know how to list the cases".to_owned()),
+        Err(RecvTimeoutError::Timeout) => Err(late(time_limit)),
+        Err(RecvTimeoutError::Disconnected) => {
+            let (status, errors) = worker.end()?;
+            Err(gone(status, &errors))
+        }
+    }
+}
+
 /// How far the cases of a host are.
 struct State {
     /// The number of the next case.
@@ -88,7 +106,11 @@ fn one_process(
     state: &mut State,
     mut ended: impl FnMut(CaseReport, usize),
 ) -> Result<(), String> {
-    let mut worker = Worker::start(candidate, options, state.next)?;
+    let what = [
+        (FROM, state.next.to_string()),
+        (FILTER, options.filter.join("\n")),
+    ];
+    let mut worker = Worker::start(candidate, &what)?;
     loop {
         // Making the host, and a list of all cases, takes its time too.
         let message = worker.messages.recv_timeout(options.time_limit);
@@ -104,18 +126,26 @@ fn one_process(
                 ended(case, state.count.unwrap_or(0));
             }
             Ok(Message::Broken(why)) => return Err(why),
-            Err(RecvTimeoutError::Timeout) => {
-                return Err(format!("took more than {} s", options.time_limit.as_secs_f64()));
-            }
+            // It was not asked for that.
+            Ok(Message::Listed(_)) => {}
+            Err(RecvTimeoutError::Timeout) => return Err(late(options.time_limit)),
             Err(RecvTimeoutError::Disconnected) => {
                 let (status, errors) = worker.end()?;
                 return match status.success() {
                     true if state.count.is_some_and(|count| state.next >= count) => Ok(()),
-                    _ => Err(format!("the process ended: {status}{errors}")),
+                    _ => Err(gone(status, &errors)),
                 };
             }
         }
     }
+}
+
+fn late(limit: Duration) -> String {
+    format!("took more than {} s", limit.as_secs_f64())
+}
+
+fn gone(status: ExitStatus, errors: &str) -> String {
+    format!("the process ended: {status}{errors}")
 }
 
 /// A process that runs cases.
@@ -126,12 +156,11 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(candidate: &Candidate, options: &Options, from: usize) -> Result<Self, String> {
+    fn start(candidate: &Candidate, what: &[(&str, String)]) -> Result<Self, String> {
         let cannot = |error: std::io::Error| format!("can't start a process for the cases: {error}");
         let mut child = Command::new(std::env::current_exe().map_err(cannot)?)
             .env(HOST, candidate.name())
-            .env(FROM, from.to_string())
-            .env(FILTER, options.filter.join("\n"))
+            .envs(what.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

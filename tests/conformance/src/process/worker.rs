@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use glob::Pattern;
 
-use super::{FILTER, FROM, HOST, MARK, Message};
+use super::{FILTER, FROM, HOST, LIST, Listed, MARK, Message};
 use crate::candidate::Candidate;
 use crate::report::{CaseOutcome, CaseReport};
 use crate::suite::{Check, checks};
@@ -29,6 +29,13 @@ fn work(candidate: &Candidate) -> std::io::Result<()> {
         Ok(host) => host,
         Err(why) => return tell(&Message::Broken(why)),
     };
+    if std::env::var_os(LIST).is_some() {
+        let listed = |check: &Check<'_>| Listed {
+            name: check.name().to_owned(),
+            lacks: check.lacks().map(str::to_owned),
+        };
+        return tell(&Message::Listed(checks(&*host).iter().map(listed).collect()));
+    }
     let from = std::env::var(FROM)
         .ok()
         .and_then(|from| from.parse().ok())

@@ -1,10 +1,23 @@
-//! What came of a run of the suite.
+//! What came of a run of the suite, and the forms in which it can be read.
+
+mod format;
+mod html;
+mod junit;
+pub(crate) mod matrix;
+mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::suite::area;
+
+pub use format::Format;
+pub use html::html;
+pub use junit::junit;
+pub use table::{summary, table};
 
 /// A run of the suite on some hosts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

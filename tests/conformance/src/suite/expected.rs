@@ -19,4 +19,33 @@ impl Expected {
 }
 
 /// Those of enginebay's own runtimes, by the last part of the runtime's name.
-pub const EXPECTED: &[(&str, Expected)] = &[];
+pub const EXPECTED: &[(&str, Expected)] = &[
+    (
+        "wamr",
+        Expected {
+            case: "engine/loading/simd",
+            reason: "the interpreter has no vector instructions",
+        },
+    ),
+    (
+        "wamr",
+        Expected {
+            case: "engine/traps/names_in_the_backtrace",
+            reason: "the interpreter does not tell which functions a trap ended",
+        },
+    ),
+    (
+        "wasmer",
+        Expected {
+            case: "engine/baseline/loading/simd",
+            reason: "the baseline compiler has no vector instructions",
+        },
+    ),
+    (
+        "wasmi",
+        Expected {
+            case: "engine/traps/names_in_the_backtrace",
+            reason: "the interpreter does not tell which functions a trap ended",
+        },
+    ),
+];

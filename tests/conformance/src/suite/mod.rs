@@ -1,10 +1,16 @@
 //! The suite: every case there is for a host, by name.
 
 mod cases;
+mod compiled;
+mod engine;
 mod expected;
+mod guests;
 
+use crate::below;
 use crate::host::Host;
 
+#[cfg(feature = "null")]
+pub(crate) use compiled::NATIVE_PLUGIN;
 pub use expected::{EXPECTED, Expected};
 
 /// A case, for one host.
@@ -51,7 +57,14 @@ impl<'h> Check<'h> {
 
 /// All cases for a host, in an order that stays the same: those that share a guest follow each other.
 pub fn checks(host: &dyn Host) -> Vec<Check<'_>> {
-    cases::checks(host)
+    let mut checks = cases::checks(host);
+    checks.extend(compiled::checks(host));
+    if let Some(runtime) = host.runtime() {
+        checks.extend(engine::checks(*runtime));
+        checks.extend(guests::checks(*runtime));
+        checks.extend(below::checks(*runtime));
+    }
+    checks
 }
 
 /// The area of a case: what stands in the first column of a table. `abi/0.2.1` of `abi/0.2.1/proxy_log/ok`, `engine` of
