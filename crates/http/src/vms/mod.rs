@@ -5,6 +5,7 @@ mod observer;
 mod platform;
 mod plugin;
 mod reload;
+mod resident;
 mod root;
 mod shared;
 mod timers;
@@ -24,6 +25,7 @@ use timers::Timers;
 
 pub use observer::{Observer, Reload};
 pub(crate) use plugin::LocalPlugin;
+pub use resident::Resident;
 pub(crate) use root::{At, Root};
 pub(crate) use shared::SharedVm;
 
