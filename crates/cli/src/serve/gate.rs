@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use enginebay_http::{ConnectionInfo, LocalService, ResponseDetails};
+use enginebay_http::{ConnectionInfo, LocalService};
 use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, SERVER};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
@@ -153,11 +153,7 @@ impl Future for GateFuture {
 }
 
 fn leave(mut response: Response<Source>, active: Active) -> Response<ResponseBody> {
-    let here = active.here();
-    response.headers_mut().insert(SERVER, here.server_name());
+    response.headers_mut().insert(SERVER, active.here().server_name());
     active.stats().answered(response.status());
-    if !response.extensions().is_empty() && response.extensions().get::<ResponseDetails>().is_some() {
-        here.look_for_crashes();
-    }
     response.map(|source| ResponseBody::new(source, active))
 }

@@ -1,19 +1,20 @@
 //! A listener, as one worker sees it.
 
-use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use enginebay::config::model::Codec;
-use enginebay_http::{Attributes, ConnectionInfo, ConnectionState, LocalChain, LocalService};
+use enginebay_http::{
+    Attributes, ConnectionInfo, ConnectionState, LocalChain, LocalService, LocalVms, Usage,
+};
 use http::HeaderValue;
 
 use super::attributes::{ListenerAttributes, ServerPlatform};
 use super::callouts::ClusterUpstreams;
-use super::plan::{self, ListenerPlan, Plan};
+use super::plan::{ListenerPlan, Plan};
 use super::router::Router;
-use super::stats::{ListenerStats, Stats};
+use super::stats::{ListenerCounts, ListenerStats};
 use super::tcp;
 use super::upstream::Clusters;
 use super::worker::Task;
@@ -21,7 +22,7 @@ use super::worker::Task;
 /// What serves the connections of a listener.
 pub(super) struct Here {
     plan: Arc<Plan>,
-    stats: Arc<Stats>,
+    counts: Arc<ListenerCounts>,
     worker: usize,
     listener: usize,
     max_connections: usize,
@@ -31,8 +32,6 @@ pub(super) struct Here {
     /// For a TCP listener; then the service is not used.
     tcp: Option<tcp::Proxy>,
     attributes: Arc<dyn Attributes + Send + Sync>,
-    /// By plugin, whether its VM has failed.
-    crashed: RefCell<Vec<bool>>,
 }
 
 impl Here {
@@ -42,17 +41,15 @@ impl Here {
         listener: &ListenerPlan,
         clusters: &Rc<Clusters>,
     ) -> Result<Self, String> {
-        let chain = listener
-            .chain
-            .start_with(
-                Rc::new(ServerPlatform::new(task.plan.facts.clone())),
-                Rc::new(ClusterUpstreams(clusters.clone())),
-            )
+        let vms = LocalVms::observed(
+            Rc::new(ServerPlatform::new(task.plan.facts.clone())),
+            Rc::new(ClusterUpstreams(clusters.clone())),
+            *listener.chain.options(),
+            task.stats.observer(),
+        );
+        let chain = vms
+            .start(&listener.chain)
             .map_err(|failure| format!("worker {}: {failure}", task.index))?;
-        let filters = plan::plugins(&listener.listener).count();
-        for filter in 0..filters {
-            task.stats.vm_created(index, filter);
-        }
         let http = listener.listener.http();
         let server_name = http.and_then(|http| http.server_name.as_deref());
         let tcp = listener.listener.tcp().and_then(|tcp| {
@@ -66,7 +63,7 @@ impl Here {
         let router = Router::new(task.plan.clone(), index, clusters.clone());
         Ok(Here {
             plan: task.plan.clone(),
-            stats: task.stats.clone(),
+            counts: listener.counts.clone(),
             worker: task.index,
             listener: index,
             max_connections: task.max_connections,
@@ -77,7 +74,6 @@ impl Here {
             attributes: Arc::new(ListenerAttributes::new(task.plan.clone(), index)),
             tcp,
             chain,
-            crashed: RefCell::new(vec![false; filters]),
         })
     }
 
@@ -96,7 +92,7 @@ impl Here {
 
     #[inline]
     pub(super) fn stats(&self) -> &ListenerStats {
-        self.stats.listener(self.worker, self.listener)
+        self.counts.worker(self.worker)
     }
 
     pub(super) fn codec(&self) -> Codec {
@@ -143,37 +139,16 @@ impl Here {
     }
 
     pub(super) fn admit(&self) -> bool {
-        self.stats.admit(self.listener, self.max_connections)
+        self.counts.admit(self.max_connections)
     }
 
     /// A connection that was admitted is gone.
     pub(super) fn leave(&self) {
-        self.stats.leave(self.listener);
+        self.counts.leave();
     }
 
-    /// Counts VMs that failed since this was last called.
-    pub(super) fn look_for_crashes(&self) {
-        let mut crashed = self.crashed.borrow_mut();
-        for (filter, (known, failure)) in crashed.iter_mut().zip(self.chain.failures()).enumerate() {
-            if failure.is_some() && !*known {
-                *known = true;
-                self.stats.vm_crashed(self.listener, filter);
-            }
-        }
-    }
-
-    pub(super) fn count_streams(&self) {
-        let usage = self.chain.vms().usage();
-        self.stats().wasm_streams.set(usage.streams);
-        self.stats().wasm_callouts.set(usage.callouts);
-        self.stats().wasm_buffered.set(usage.buffered);
-    }
-}
-
-impl Drop for Here {
-    fn drop(&mut self) {
-        for filter in 0..plan::plugins(&self.plan().listener).count() {
-            self.stats.vm_dropped(self.listener, filter);
-        }
+    /// What its VMs hold now.
+    pub(super) fn usage(&self) -> Usage {
+        self.chain.vms().usage()
     }
 }

@@ -13,7 +13,7 @@ use super::attributes::{Facts, ServerPlatform};
 use super::callouts::SilentUpstreams;
 use super::limits::Limits;
 use super::routes::Routes;
-use super::stats::Stats;
+use super::stats::{ListenerCounts, PluginCounts, Stats};
 use super::upstream::Tls;
 
 /// Shared by all threads.
@@ -33,6 +33,9 @@ pub(super) struct ListenerPlan {
     /// None for TCP.
     pub(super) routes: Routes,
     pub(super) chain: FilterChain,
+    pub(super) counts: Arc<ListenerCounts>,
+    /// In the statistics while it is there.
+    _plugins: Vec<Arc<PluginCounts>>,
 }
 
 /// Reads the configuration's file.
@@ -65,7 +68,7 @@ impl Plan {
         file: &str,
         bootstrap: Bootstrap,
         engines: &Engines,
-        stats: &Stats,
+        stats: &Arc<Stats>,
         limits: &Limits,
     ) -> Result<Plan, String> {
         refuse_unsupported(file, &bootstrap)?;
@@ -74,16 +77,14 @@ impl Plan {
         let names = clusters.iter().map(|cluster| cluster.name.clone());
         let upstreams = Rc::new(SilentUpstreams(names.collect()));
         let mut listeners = Vec::with_capacity(bootstrap.listeners.len());
-        for (at, listener) in bootstrap.listeners.into_iter().enumerate() {
+        for listener in bootstrap.listeners {
             let mut proved = Vec::with_capacity(plugins(&listener).count());
-            for (number, filter) in plugins(&listener).enumerate() {
-                let plugin = prove(engines, filter, &facts, upstreams.clone(), || {
-                    stats.vm_created(at, number)
-                })
-                .map_err(|failure| refusal(file, filter, &failure))?;
-                stats.vm_dropped(at, number);
+            for filter in plugins(&listener) {
+                let plugin = prove(engines, filter, &facts, upstreams.clone(), stats)
+                    .map_err(|failure| refusal(file, filter, &failure))?;
                 proved.push(plugin);
             }
+            let counted = proved.iter().map(|plugin| stats.plugin(plugin)).collect();
             let loggers = proved.split_off(listener.filters().len());
             let mut options = limits.chain;
             options.body_buffer = usize::try_from(listener.buffer_limit).unwrap_or(usize::MAX);
@@ -94,6 +95,8 @@ impl Plan {
                 chain: FilterChain::new(proved)
                     .with_access_loggers(loggers)
                     .with_options(options),
+                counts: stats.listener(listener.tcp().is_some(), listener.stat_prefix()),
+                _plugins: counted,
                 listener,
             });
         }
@@ -154,7 +157,7 @@ fn prove(
     filter: &WasmFilter,
     facts: &Arc<Facts>,
     upstreams: Rc<dyn Upstreams>,
-    created: impl FnOnce(),
+    stats: &Arc<Stats>,
 ) -> Result<Plugin, Failure> {
     let Some(config) = filter.plugin() else {
         let refused = "this build does not support filters that are discovered";
@@ -162,8 +165,8 @@ fn prove(
     };
     let plugin = Plugin::load(engines, config)?;
     let platform = Rc::new(ServerPlatform::new(facts.clone()));
-    LocalVms::new(platform, upstreams, ChainOptions::default()).prove(&plugin)?;
-    created();
+    let vms = LocalVms::observed(platform, upstreams, ChainOptions::default(), stats.observer());
+    vms.prove(&plugin)?;
     Ok(plugin)
 }
 

@@ -25,7 +25,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), String> {
     let engines = plan::engines(&bootstrap, workers, args.engine.options())?;
     let limits = Limits::new(&args.limits);
     let shared = Shared::new(limits.shared);
-    let stats = Arc::new(Stats::new(&bootstrap, engines.registry(), workers, shared));
+    let stats = Arc::new(Stats::new(engines.registry(), workers, shared));
     let file = args.config.display().to_string();
     let admin = match (args.mode, bootstrap.admin) {
         (Mode::Serve, Some(address)) => Some(Admin::start(address, engines.registry(), &stats, args)?),

@@ -10,6 +10,7 @@ use std::task::Poll;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use enginebay_http::Usage;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
@@ -104,7 +105,8 @@ async fn work(mut task: Task) -> Result<(), String> {
             task.orders.clone(),
         )));
     }
-    spawn_local(keep_time(clock, open.clone(), listeners, clusters));
+    let usage = (task.stats.clone(), task.index);
+    spawn_local(keep_time(clock, open.clone(), listeners, clusters, usage));
     let _ = task.events.send(Event::Ready);
 
     for task in accepting {
@@ -168,6 +170,7 @@ async fn keep_time(
     open: Rc<OpenConnections>,
     listeners: Vec<Rc<Here>>,
     clusters: Rc<Clusters>,
+    (stats, worker): (Arc<Stats>, usize),
 ) {
     let mut ticks = interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -182,10 +185,11 @@ async fn keep_time(
         for cluster in clusters.all() {
             cluster.close_idle();
         }
+        let mut usage = Usage::default();
         for here in &listeners {
-            here.look_for_crashes();
-            here.count_streams();
+            usage += here.usage();
         }
+        stats.usage(worker).set(usage);
     }
 }
 
