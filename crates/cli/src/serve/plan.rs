@@ -18,7 +18,7 @@ use super::attributes::{Facts, ServerPlatform};
 use super::callouts::SilentUpstreams;
 use super::limits::Limits;
 use super::routes::Routes;
-use super::stats::Stats;
+use super::stats::{ListenerCounts, Stats};
 use super::upstream::Tls;
 
 /// One configuration, ready to run. Shared by all threads.
@@ -43,6 +43,7 @@ pub(super) struct ListenerPlan {
     /// None for TCP.
     pub(super) routes: Routes,
     pub(super) chain: FilterChain,
+    pub(super) counts: Arc<ListenerCounts>,
 }
 
 pub(super) struct ServicePlan {
@@ -178,6 +179,9 @@ impl Loader {
             ListenerPlan {
                 routes: Routes::new(routes, &bootstrap.clusters),
                 chain,
+                counts: self
+                    .stats
+                    .listener(listener.tcp().is_some(), listener.stat_prefix()),
                 listener: listener.clone(),
             }
         });

@@ -28,8 +28,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), String> {
     let engines = plan::engines(&bootstrap, workers, args.engine.options())?;
     let limits = Limits::new(&args.limits);
     let shared = Shared::new(limits.shared);
-    // The main thread has plugins too.
-    let stats = Arc::new(Stats::new(engines.registry(), workers + 1, shared));
+    let stats = Arc::new(Stats::new(engines.registry(), workers, shared));
     let admin = match (args.mode, bootstrap.admin) {
         (Mode::Serve, Some(address)) => Some(Admin::start(address, engines.registry(), &stats, args)?),
         _ => None,

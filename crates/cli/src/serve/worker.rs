@@ -95,7 +95,6 @@ impl Drop for Farewell {
 struct Worker {
     index: usize,
     rig: Rig,
-    stats: Arc<Stats>,
     max_connections: usize,
     orders: watch::Receiver<Orders>,
     open: Rc<OpenConnections>,
@@ -109,7 +108,6 @@ async fn work(mut task: Task) {
     let worker = Rc::new(Worker {
         index: task.index,
         rig: Rig::new(task.index, clock.clone(), &task.stats),
-        stats: task.stats.clone(),
         max_connections: task.max_connections,
         orders: task.orders.clone(),
         open: Rc::new(OpenConnections::new(&task)),
@@ -183,9 +181,7 @@ impl Worker {
                 return Err("a listener has no socket".to_owned());
             };
             let socket = TcpListener::from_std(socket).map_err(|error| format!("can't listen: {error}"))?;
-            let counts = self
-                .stats
-                .listener(planned.listener.tcp().is_some(), planned.listener.stat_prefix());
+            let counts = planned.counts.clone();
             let here = Here::new(key, counts, self.index, self.max_connections, serving);
             let accepting = spawn_local(accept(here.clone(), socket, self.clone()));
             listeners.push((here, accepting));

@@ -55,6 +55,17 @@ pub struct Usage {
     pub memory: u64,
 }
 
+impl std::ops::AddAssign for Usage {
+    fn add_assign(&mut self, other: Usage) {
+        self.vms += other.vms;
+        self.roots += other.roots;
+        self.streams += other.streams;
+        self.callouts += other.callouts;
+        self.buffered += other.buffered;
+        self.memory += other.memory;
+    }
+}
+
 struct Inside {
     platform: Rc<dyn Platform>,
     upstreams: Rc<dyn Upstreams>,

@@ -39,6 +39,7 @@ pub(super) struct Stats {
     shared: Shared,
     registry: Registry,
     runtimes: Vec<RuntimeStats>,
+    workers: usize,
     usage: Box<[WorkerUsage]>,
     /// By worker, of each kind (whether TCP) and `stat_prefix`.
     listeners: Names<(bool, String), [ListenerStats]>,
@@ -58,7 +59,9 @@ impl Stats {
             shared,
             runtimes: runtimes.collect(),
             registry: registry.clone(),
-            usage: (0..workers).map(|_| WorkerUsage::default()).collect(),
+            // The main thread has plugins too, behind the workers.
+            usage: (0..=workers).map(|_| WorkerUsage::default()).collect(),
+            workers,
             listeners: Names::new(),
             plugins: Names::new(),
         }
@@ -79,8 +82,7 @@ impl Stats {
 
     /// The numbers of a listener for TCP or HTTP with this `stat_prefix`. In `/stats` from now on.
     pub(super) fn listener(&self, tcp: bool, prefix: &str) -> Arc<ListenerCounts> {
-        let workers = self.usage.len();
-        let new = || (0..workers).map(|_| ListenerStats::default()).collect();
+        let new = || (0..self.workers).map(|_| ListenerStats::default()).collect();
         let of_prefix = self.listeners.get((tcp, prefix.to_owned()), new);
         Arc::new(ListenerCounts::new(of_prefix))
     }
@@ -157,7 +159,7 @@ impl Stats {
         }
         add("server.live".to_owned(), u64::from(self.is_live()));
         add("server.uptime".to_owned(), self.started.elapsed().as_secs());
-        add("server.concurrency".to_owned(), self.usage.len() as u64);
+        add("server.concurrency".to_owned(), self.workers as u64);
         values
     }
 }
