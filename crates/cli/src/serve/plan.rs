@@ -278,6 +278,8 @@ impl Loading<'_> {
     }
 
     fn prove(&mut self, plugin: Plugin) -> Result<Plugin, Failure> {
+        // Its numbers are there before it does anything.
+        let _ = self.loader.stats.plugin(&plugin);
         let Some(key) = plugin.vm_key() else {
             return Ok(plugin);
         };
