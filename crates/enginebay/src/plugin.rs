@@ -9,7 +9,7 @@ pub use enginebay_config::model::{BackOff, FailurePolicy};
 use enginebay_config::model::{Capabilities, Plugin as PluginModel};
 use enginebay_engine::{Engine, Precompiled};
 use enginebay_host::{
-    ContextId, Failure, LoadOptions, Platform, PluginConfig, Program, StreamState, Vm, VmConfig,
+    ContextId, FailState, Failure, LoadOptions, Platform, PluginConfig, Program, StreamState, Vm, VmConfig,
 };
 
 use crate::{Engines, native_code, read_code};
