@@ -72,7 +72,12 @@ mod tests {
             expected
         );
         let garbage = Plugin::load_code(&engines, &plugin, b"garbage").err().unwrap();
-        assert!(garbage.to_string().contains("Failed to load Wasm"), "{garbage}");
+        assert!(
+            garbage
+                .to_string()
+                .contains("Failed to parse corrupted Wasm module"),
+            "{garbage}"
+        );
         let bare = b"\0asm\x01\0\0\0";
         let no_plugin = Plugin::load_code(&engines, &plugin, bare).err().unwrap();
         assert!(no_plugin.to_string().contains("ABI"), "{no_plugin}");
