@@ -94,6 +94,10 @@ impl Plugin {
         let engine = engines
             .get(&config.vm.runtime)
             .map_err(|error| Failure::from_engine(&error))?;
+        if engine.native() {
+            let unable = |message: &str| Failure::new(FailState::UnableToCreateVm, message);
+            config.vm.native_environment().map_err(unable)?;
+        }
         let code = match code {
             Some(code) => Cow::Borrowed(code),
             None if engine.native() => native_code(&config.vm.code)?,

@@ -282,7 +282,9 @@ fn what_no_retry_can_help() {
             ("http://host/", Some("abc"), "sha256 is not 64 hexadecimal digits"),
         ] {
             let setup = Setup::new(Clusters::default(), Options::default());
-            let mut asked = remote(uri, b"x");
+            // A configuration would have been refused.
+            let mut asked = remote("http://host/", b"x");
+            asked.uri = uri.to_owned();
             asked.num_retries = 5;
             if let Some(hash) = hash {
                 asked.sha256 = hash.to_owned();
