@@ -18,17 +18,18 @@ fn loads(c: &mut Criterion) {
             continue;
         }
         let mut group = c.benchmark_group(format!("load/{runtime}"));
-        let load =
-            |code: &[u8], options| Program::load_with(&*engine, code, options).expect("the plugin loads");
+        let load = |code: &[u8], options: &LoadOptions| {
+            Program::load_with(&*engine, code, options.clone()).expect("the plugin loads")
+        };
         let options = LoadOptions::default();
-        group.bench_function("compile", |b| b.iter(|| load(ADD_HEADER.module, options)));
+        group.bench_function("compile", |b| b.iter(|| load(ADD_HEADER.module, &options)));
         if engine.precompiled_key().is_some() {
             let code = engine
                 .precompile_into(ADD_HEADER.module)
                 .expect("compiled code can be saved");
-            let options = options.with_precompiled(true);
-            assert_eq!(*load(&code, options).precompiled(), Precompiled::Used);
-            group.bench_function("precompiled", |b| b.iter(|| load(&code, options)));
+            let options = options.clone().with_precompiled(true);
+            assert_eq!(*load(&code, &options).precompiled(), Precompiled::Used);
+            group.bench_function("precompiled", |b| b.iter(|| load(&code, &options)));
         }
         group.finish();
     }
