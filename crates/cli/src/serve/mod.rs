@@ -4,6 +4,7 @@ mod admin;
 mod attributes;
 mod callouts;
 mod connection;
+mod discovery;
 mod gate;
 mod headers;
 mod here;
