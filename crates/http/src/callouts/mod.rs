@@ -135,7 +135,8 @@ impl Callouts for Sender {
     fn grpc_stream(&self, id: CalloutId, target: GrpcTarget) -> Result<(), CalloutError> {
         self.with(|inside| {
             let limit = inside.options.callout_response;
-            let (outgoing, events) = grpc_stream(&*inside.upstreams, target, inside.options.grpc_send, limit)?;
+            let (outgoing, events) =
+                grpc_stream(&*inside.upstreams, target, inside.options.grpc_send, limit)?;
             let to = Rc::downgrade(inside);
             inside.start(id, Some(outgoing), async move {
                 let mut events = events;

@@ -34,7 +34,13 @@ impl Closes {
 
     /// What Envoy logs, and how loud: a warning if it goes on for longer than `patience` or is nothing that goes away by
     /// itself.
-    pub(super) fn line(&mut self, end: End, cluster: &str, now: Instant, patience: Duration) -> (Level, String) {
+    pub(super) fn line(
+        &mut self,
+        end: End,
+        cluster: &str,
+        now: Instant,
+        patience: Duration,
+    ) -> (Level, String) {
         let End { code, message } = end;
         let start = format!("StreamExtensionConfigs gRPC config stream to {cluster} closed");
         let plain = format!("{start}: {code}, {message}");
@@ -60,7 +66,10 @@ impl Closes {
         let age = now.saturating_duration_since(last.since);
         let seconds = age.as_secs();
         if last.code != code {
-            let line = format!("{plain} (previously {}, {} since {seconds}s ago)", last.code, last.message);
+            let line = format!(
+                "{plain} (previously {}, {} since {seconds}s ago)",
+                last.code, last.message
+            );
             *last = Last {
                 code,
                 message,

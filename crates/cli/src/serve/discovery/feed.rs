@@ -110,14 +110,18 @@ impl Feed {
     async fn time_out(&self) {
         let subscription = &self.subscription;
         // A file is there or it is not.
-        let (ConfigSource::Grpc(_), Some(timeout)) = (&subscription.source, subscription.initial_fetch_timeout)
+        let (ConfigSource::Grpc(_), Some(timeout)) =
+            (&subscription.source, subscription.initial_fetch_timeout)
         else {
             return;
         };
         sleep(timeout).await;
         if self.first.get() == First::Waiting {
             let name = &subscription.name;
-            tracing::warn!("gRPC config: initial fetch timed out for {} ({name})", super::grpc::TYPE_URL);
+            tracing::warn!(
+                "gRPC config: initial fetch timed out for {} ({name})",
+                super::grpc::TYPE_URL
+            );
             self.go_on(Why::TimedOut).await;
         }
     }

@@ -156,9 +156,7 @@ impl Talk<'_> {
         } = response;
         tracing::debug!("Received gRPC message for {type_url} at version {version_info}");
         if type_url != TYPE_URL {
-            tracing::warn!(
-                "Ignoring the message for type URL {type_url} as it has no current subscribers."
-            );
+            tracing::warn!("Ignoring the message for type URL {type_url} as it has no current subscribers.");
             return None;
         }
         self.note_control_plane(response);
@@ -226,7 +224,10 @@ impl Talk<'_> {
         };
         if control_plane.identifier != self.control_plane {
             self.control_plane.clone_from(&control_plane.identifier);
-            tracing::debug!("Receiving gRPC updates for {TYPE_URL} from {}", self.control_plane);
+            tracing::debug!(
+                "Receiving gRPC updates for {TYPE_URL} from {}",
+                self.control_plane
+            );
         }
     }
 

@@ -29,8 +29,9 @@ pub(super) fn find(response: &DiscoveryResponse, name: &str, accepted: &str) -> 
     for (index, any) in response.resources.iter().enumerate() {
         let (given, here) = match full_name(&any.type_url) {
             RESOURCE => {
-                let wrapper = Resource::decode(any.value.as_slice())
-                    .map_err(|error| format!("resources[{index}]: Unable to unpack as {RESOURCE}: {error}"))?;
+                let wrapper = Resource::decode(any.value.as_slice()).map_err(|error| {
+                    format!("resources[{index}]: Unable to unpack as {RESOURCE}: {error}")
+                })?;
                 let ttl = wrapper
                     .ttl
                     .and_then(|ttl| Duration::try_from(ttl).ok())
@@ -70,8 +71,9 @@ pub(super) fn find(response: &DiscoveryResponse, name: &str, accepted: &str) -> 
 }
 
 fn extension(bytes: &[u8], index: usize) -> Result<TypedExtensionConfig, String> {
-    let extension = TypedExtensionConfig::decode(bytes)
-        .map_err(|error| format!("resources[{index}]: Unable to unpack as {TYPED_EXTENSION_CONFIG}: {error}"))?;
+    let extension = TypedExtensionConfig::decode(bytes).map_err(|error| {
+        format!("resources[{index}]: Unable to unpack as {TYPED_EXTENSION_CONFIG}: {error}")
+    })?;
     if extension.name.is_empty() {
         return Err(format!(
             "resources[{index}]: Proto constraint validation failed (TypedExtensionConfigValidationError.Name: value \
