@@ -7,10 +7,6 @@ use super::Plugin;
 
 /// A plugin, or where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there are as many of them as filters in a configuration"
-)]
 pub enum PluginSource {
     /// `typed_config`: the plugin stands in the configuration.
     Static(Plugin),
