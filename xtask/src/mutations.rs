@@ -14,7 +14,7 @@ use crate::{needs, process, workspace};
 /// on each. Exits with 1 if it does not notice one; writes down which case noticed the others.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Only those whose names have this in them. Nothing is written down then.
+    /// Only those whose names have this in them. What is known of the others stays.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
 }
@@ -76,25 +76,27 @@ pub fn run(args: &Args) -> Result<()> {
     let tree = workspace::target_dir().join("mutations");
     copy_tree(&tree)?;
     let variables = needs::variables()?;
-    let chosen =
-        |mutation: &&mut Mutation| args.only.as_ref().is_none_or(|only| mutation.name.contains(only));
+    let chosen = |mutation: &Mutation| args.only.as_ref().is_none_or(|only| mutation.name.contains(only));
     let mut missed = Vec::new();
-    for mutation in mutations.iter_mut().filter(chosen) {
-        let original = mutate(&tree, mutation)?;
-        let failed = try_one(&tree, mutation, &variables);
+    for at in (0..mutations.len())
+        .filter(|at| chosen(&mutations[*at]))
+        .collect::<Vec<_>>()
+    {
+        let mutation = mutations[at].clone();
+        let original = mutate(&tree, &mutation)?;
+        let failed = try_one(&tree, &mutation, &variables);
         fs::write(tree.join(&mutation.file), original)?;
         let failed = failed.with_context(|| mutation.name.clone())?;
-        mutation.failed = Some(failed.len());
-        mutation.caught_by = failed.into_iter().next();
-        match &mutation.caught_by {
+        mutations[at].failed = Some(failed.len());
+        mutations[at].caught_by = failed.into_iter().next();
+        match &mutations[at].caught_by {
             Some(case) => println!("caught: {} ({case})", mutation.name),
             None => {
                 println!("MISSED: {}", mutation.name);
-                missed.push(mutation.name.clone());
+                missed.push(mutation.name);
             }
         }
-    }
-    if args.only.is_none() {
+        // At once: what comes next may fail.
         write(&mutations)?;
     }
     match missed.is_empty() {

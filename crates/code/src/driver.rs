@@ -157,7 +157,7 @@ impl Cx {
     }
 
     async fn attempt(&self, job: &Job) -> Result<Code, Reason> {
-        let location = Location::parse(&job.remote.uri)?;
+        let location = Location::of(&job.remote)?;
         let options = &self.shared.options;
         let timeout = match job.remote.timeout {
             Duration::ZERO => options.longest_fetch,

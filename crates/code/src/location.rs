@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use enginebay_config::model::{RemoteCode, RemoteScheme};
 use http::Uri;
 use http::uri::Scheme;
 use oci_spec::distribution::Reference;
@@ -17,39 +18,27 @@ pub(crate) enum Location {
 }
 
 impl Location {
-    /// Reads a URI. One without a scheme is one for HTTP, as on Envoy.
-    pub(crate) fn parse(text: &str) -> Result<Location, Reason> {
-        if let Some(image) = text.strip_prefix("oci://") {
-            return Self::image(image).map(Location::Image);
-        }
-        let uri = match text.contains("://") {
-            true => text.parse::<Uri>(),
-            false => format!("http://{text}").parse(),
+    /// Reads what the configuration names.
+    pub(crate) fn of(remote: &RemoteCode) -> Result<Location, Reason> {
+        let scheme = match remote.scheme {
+            RemoteScheme::Http => Scheme::HTTP,
+            RemoteScheme::Https => Scheme::HTTPS,
+            RemoteScheme::Oci => {
+                return Self::image(&remote.authority, &remote.path).map(Location::Image);
+            }
+            _ => return Err(Reason::Uri("its scheme is not http, https or oci".to_owned())),
         };
-        let uri = uri.map_err(|error| Reason::Uri(error.to_string()))?;
-        if !matches!(uri.scheme_str(), Some("http" | "https")) {
-            return Err(Reason::Uri("its scheme is not http, https or oci".to_owned()));
-        }
-        if uri
-            .authority()
-            .is_none_or(|authority| authority.as_str().contains('@'))
-        {
-            return Err(Reason::Uri(
-                "it has no host, or credentials in front of it".to_owned(),
-            ));
-        }
-        Ok(Location::Http(uri))
+        address(scheme, &remote.authority, &remote.path).map(Location::Http)
     }
 
-    fn image(text: &str) -> Result<Reference, Reason> {
-        // Without a registry docker's would be meant, which in a configuration for servers is more likely a slip.
-        let registry = text.split_once('/').map_or("", |(registry, _)| registry);
+    fn image(registry: &str, path: &str) -> Result<Reference, Reason> {
+        // Such a name would be taken for a part of a path, and docker's registry for the one that is meant.
         if !(registry.contains(['.', ':']) || registry == "localhost") {
-            return Err(Reason::Uri(
-                "an image is oci://registry/repository:tag or oci://registry/repository@sha256:digest"
-                    .to_owned(),
-            ));
+            return Err(Reason::Uri(format!(
+                "{registry} is not the name of a registry: it has neither a dot nor a port"
+            )));
         }
+        let text = format!("{registry}{path}");
         let image: Reference = text.parse().map_err(|error| Reason::Uri(format!("{error}")))?;
         match image.digest() {
             Some(digest) if !digest.starts_with("sha256:") => Err(Reason::Uri(
@@ -75,10 +64,10 @@ pub(crate) fn shown(uri: &str) -> Arc<str> {
     format!("{scheme}{rest}{query}").into()
 }
 
-/// The address of another document of the same server.
-pub(crate) fn sibling(authority: &str, path: &str) -> Result<Uri, Reason> {
+/// A URI of its parts.
+pub(crate) fn address(scheme: Scheme, authority: &str, path: &str) -> Result<Uri, Reason> {
     Uri::builder()
-        .scheme(Scheme::HTTPS)
+        .scheme(scheme)
         .authority(authority)
         .path_and_query(path)
         .build()

@@ -57,6 +57,7 @@ impl Plugin {
                 allow_precompiled: false,
                 nack_on_code_cache_miss: false,
                 environment: Vec::new(),
+                key_values: 0,
             },
             configuration: Vec::new(),
             failure_policy: FailurePolicy::default(),
@@ -87,6 +88,23 @@ pub struct Vm {
     /// `environment_variables`, resolved: first the host's variables that exist, in the order of `host_env_keys`,
     /// then `key_values` in the order of their keys. No key occurs twice.
     pub environment: Vec<(String, String)>,
+    /// How many of them, at the end, come from `key_values`. Native plugins have the environment of the process, and can't
+    /// be given any: see [`Vm::native_environment`].
+    pub key_values: usize,
+}
+
+impl Vm {
+    /// Whether a native plugin gets the variables that it is configured with, which are those of the process.
+    ///
+    /// # Errors
+    ///
+    /// Envoy's message if there are `key_values`.
+    pub fn native_environment(&self) -> Result<(), &'static str> {
+        if self.key_values == 0 {
+            return Ok(());
+        }
+        Err("envoy.extensions.wasm.v3.VmConfig.EnvironmentVariables.key_values must not be set for NullVm.")
+    }
 }
 
 /// Where a module's bytes come from (`envoy.config.core.v3.AsyncDataSource`).

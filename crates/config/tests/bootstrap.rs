@@ -206,6 +206,7 @@ fn plugins_arrive_in_the_model() {
             ("MODE", "fast")
         ]
     );
+    assert_eq!(vm.key_values, 2);
 
     assert_eq!(second.name, "second");
     assert_eq!(

@@ -143,6 +143,8 @@ fn servers_as_sources() {
     let plain = grpc("grpc_services: [{envoy_grpc: {cluster_name: xds}}]");
     assert_eq!((plain.cluster.as_str(), plain.authority.as_str()), ("xds", "xds"));
     assert_eq!((plain.timeout, plain.max_receive_message_length), (None, None));
+    let none = grpc("grpc_services: [{envoy_grpc: {cluster_name: xds, max_receive_message_length: 0}}]");
+    assert_eq!(none, plain);
     assert!(plain.initial_metadata.is_empty() && !plain.node_on_first_message_only);
     let full = grpc(
         "set_node_on_first_message_only: true, grpc_services: [{timeout: 3s, initial_metadata: [{key: X-Key, value: v}, \
@@ -311,10 +313,6 @@ fn sources_that_are_refused() {
         (
             service("envoy_grpc: {cluster_name: xds, retry_policy: {}}"),
             ".api_config_source.grpc_services[0].envoy_grpc.retry_policy: not supported",
-        ),
-        (
-            service("envoy_grpc: {cluster_name: xds, max_receive_message_length: 0}"),
-            ".api_config_source.grpc_services[0].envoy_grpc.max_receive_message_length: must be at least 1",
         ),
         (
             service("envoy_grpc: {cluster_name: xds}, retry_policy: {}"),

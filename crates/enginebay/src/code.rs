@@ -56,9 +56,12 @@ mod tests {
     #[test]
     #[cfg(feature = "wasmi")]
     fn remote_code_comes_from_outside() {
-        let remote = "vm_config: {runtime: envoy.wasm.runtime.wasmi, code: {remote: {sha256: '00', http_uri: \
-                      {uri: 'http://h/p.wasm', cluster: c, timeout: 1s}}}}";
-        let plugin = load_plugin(remote, "plugin.yaml", &Process).unwrap();
+        let remote = format!(
+            "vm_config: {{runtime: envoy.wasm.runtime.wasmi, code: {{remote: {{sha256: '{}', http_uri: {{uri: \
+             'http://h/p.wasm', cluster: c, timeout: 1s}}}}}}}}",
+            "0".repeat(64)
+        );
+        let plugin = load_plugin(&remote, "plugin.yaml", &Process).unwrap();
         let error = read_code(&plugin.vm.code).unwrap_err();
         let expected = "vm_config.code.remote: this caller does not fetch code (http://h/p.wasm): download it and use \
                         code.local.filename";
@@ -69,7 +72,12 @@ mod tests {
             expected
         );
         let garbage = Plugin::load_code(&engines, &plugin, b"garbage").err().unwrap();
-        assert!(garbage.to_string().contains("Failed to load Wasm"), "{garbage}");
+        assert!(
+            garbage
+                .to_string()
+                .contains("Failed to parse corrupted Wasm module"),
+            "{garbage}"
+        );
         let bare = b"\0asm\x01\0\0\0";
         let no_plugin = Plugin::load_code(&engines, &plugin, bare).err().unwrap();
         assert!(no_plugin.to_string().contains("ABI"), "{no_plugin}");

@@ -35,7 +35,7 @@ pub use enginebay_host::{
 };
 pub use engines::Engines;
 pub use platform::StdPlatform;
-pub use plugin::{BackOff, FailurePolicy, Plugin, Running, VmKey};
+pub use plugin::{Absent, BackOff, FailurePolicy, Plugin, Running, VmKey};
 pub use runtimes::registry;
 
 /// The README's example is compiled with the tests.

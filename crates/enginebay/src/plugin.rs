@@ -9,7 +9,7 @@ pub use enginebay_config::model::{BackOff, FailurePolicy};
 use enginebay_config::model::{Capabilities, Plugin as PluginModel};
 use enginebay_engine::{Engine, Precompiled};
 use enginebay_host::{
-    ContextId, Failure, LoadOptions, Platform, PluginConfig, Program, StreamState, Vm, VmConfig,
+    ContextId, FailState, Failure, LoadOptions, Platform, PluginConfig, Program, StreamState, Vm, VmConfig,
 };
 
 use crate::{Engines, native_code, read_code};
@@ -23,7 +23,16 @@ struct Inner {
     failure_policy: FailurePolicy,
     vm: Arc<VmConfig>,
     runtime: String,
-    program: Arc<Program>,
+    program: Result<Arc<Program>, Absent>,
+}
+
+/// Why a plugin has no code. What it is a filter of must be served all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// Its code could not be had: streams meet it as they meet a plugin that failed.
+    Code,
+    /// Nobody has said what it is to be: streams are refused, whatever a failure policy would say.
+    Configuration,
 }
 
 /// What plugins that share a VM have in common: the program, which is the same for the same code on the same runtime, and
@@ -33,6 +42,16 @@ pub struct VmKey {
     /// Where the program is.
     program: usize,
     vm: Arc<VmConfig>,
+}
+
+impl VmKey {
+    /// That of a program and a configuration.
+    pub fn of(program: &Arc<Program>, vm: &Arc<VmConfig>) -> Self {
+        VmKey {
+            program: Arc::as_ptr(program).expose_provenance(),
+            vm: vm.clone(),
+        }
+    }
 }
 
 /// A plugin in a VM of one thread.
@@ -75,6 +94,10 @@ impl Plugin {
         let engine = engines
             .get(&config.vm.runtime)
             .map_err(|error| Failure::from_engine(&error))?;
+        if engine.native() {
+            let unable = |message: &str| Failure::new(FailState::UnableToCreateVm, message);
+            config.vm.native_environment().map_err(unable)?;
+        }
         let code = match code {
             Some(code) => Cow::Borrowed(code),
             None if engine.native() => native_code(&config.vm.code)?,
@@ -104,7 +127,7 @@ impl Plugin {
                 environment: config.vm.environment.clone(),
             }),
             runtime: config.vm.runtime.clone(),
-            program,
+            program: Ok(program),
         })))
     }
 
@@ -125,8 +148,22 @@ impl Plugin {
             failure_policy: FailurePolicy::FailClosed,
             vm: Arc::new(vm),
             runtime: String::new(),
-            program: Arc::new(program),
+            program: Ok(Arc::new(program)),
         })))
+    }
+
+    /// A plugin that is not there, to stand in its place in a chain.
+    pub fn absent(name: &str, failure_policy: FailurePolicy, why: Absent) -> Plugin {
+        Plugin(Arc::new(Inner {
+            config: PluginConfig {
+                name: name.to_owned(),
+                ..PluginConfig::default()
+            },
+            failure_policy,
+            vm: Arc::default(),
+            runtime: String::new(),
+            program: Err(why),
+        }))
     }
 
     /// `PluginConfig.name`.
@@ -149,12 +186,9 @@ impl Plugin {
         &self.0.config
     }
 
-    /// What plugins that share a VM have in common.
-    pub fn vm_key(&self) -> VmKey {
-        VmKey {
-            program: Arc::as_ptr(&self.0.program).expose_provenance(),
-            vm: self.0.vm.clone(),
-        }
+    /// What plugins that share a VM have in common. `None` for a plugin that is not there.
+    pub fn vm_key(&self) -> Option<VmKey> {
+        Some(VmKey::of(self.program()?, &self.0.vm))
     }
 
     /// The configuration of its VM.
@@ -162,9 +196,23 @@ impl Plugin {
         &self.0.vm
     }
 
+    /// The program, if the plugin is there.
+    pub fn program(&self) -> Option<&Arc<Program>> {
+        self.0.program.as_ref().ok()
+    }
+
+    /// Why the plugin is not there, if so.
+    pub fn why_absent(&self) -> Option<Absent> {
+        self.0.program.as_ref().err().copied()
+    }
+
     /// The program.
-    pub fn program(&self) -> &Arc<Program> {
-        &self.0.program
+    ///
+    /// # Errors
+    /// The plugin is not there.
+    pub fn require_program(&self) -> Result<&Arc<Program>, Failure> {
+        self.program()
+            .ok_or_else(|| Failure::new(FailState::UnableToInitializeCode, "the plugin has no code"))
     }
 
     /// Makes a VM on this thread and starts the plugin in it. Start-up proves a plugin by doing this once and
@@ -173,7 +221,7 @@ impl Plugin {
     /// # Errors
     /// When there is no room for another instance, or the plugin traps or refuses its configuration.
     pub fn start<S: StreamState>(&self, platform: Rc<dyn Platform>) -> Result<Running<S>, Failure> {
-        let vm = Vm::new(&self.0.program, &self.0.vm, platform)?;
+        let vm = Vm::new(self.require_program()?, &self.0.vm, platform)?;
         let root = vm.start_plugin(self.0.config.clone())?;
         Ok(Running {
             vm: Rc::new(vm),

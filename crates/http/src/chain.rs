@@ -153,23 +153,24 @@ impl LocalChain {
         self.0.vms.background()
     }
 
-    /// For each plugin and then each access logger, why its VM failed, if it did.
+    /// For each plugin and then each access logger that is there, why its VM failed, if it did.
     pub fn failures(&self) -> Vec<Option<Failure>> {
         self.of_each(Vm::failure)
     }
 
-    /// For each plugin and then each access logger, the number of contexts alive in its VM, root contexts among them.
+    /// For each plugin and then each access logger that is there, the number of contexts alive in its VM, root contexts among them.
     pub fn context_counts(&self) -> Vec<usize> {
         self.of_each(Vm::context_count)
     }
 
-    /// For each plugin and then each access logger, the number of callouts that its VM waits for.
+    /// For each plugin and then each access logger that is there, the number of callouts that its VM waits for.
     pub fn callout_counts(&self) -> Vec<usize> {
         self.of_each(Vm::callout_count)
     }
 
     fn of_each<R>(&self, f: impl Fn(&Vm<Handle>) -> R) -> Vec<R> {
-        self.0.all().map(|filter| f(filter.plugin.root().vm())).collect()
+        let roots = self.0.all().filter_map(|filter| filter.plugin.root());
+        roots.map(|root| f(root.vm())).collect()
     }
 }
 
@@ -208,7 +209,9 @@ impl Inner {
     /// Tells the access loggers of a stream that is over.
     pub(crate) fn log(&self, stream: impl Fn() -> Handle) {
         for logger in self.loggers.iter().filter(|logger| logger.log) {
-            let root = logger.plugin.for_stream();
+            let Some(root) = logger.plugin.for_stream() else {
+                continue;
+            };
             match root.vm().log(root.id, stream()) {
                 Ok(()) => root.shared().prove(),
                 Err(_) => root.shared().failed(),
@@ -259,7 +262,8 @@ pub(crate) struct Filter {
 impl Filter {
     fn new(plugin: LocalPlugin) -> Self {
         let program = plugin.plugin().program();
-        let has = |callback| program.has_callback(callback);
+        let has = |callback| program.is_some_and(|program| program.has_callback(callback));
+        let can_call = |function| program.is_some_and(|program| program.can_call(function));
         Filter {
             calls: [
                 Calls {
@@ -280,8 +284,8 @@ impl Filter {
                 HostFunction::ProxyCallForeignFunction,
             ]
             .iter()
-            .any(|function| program.can_call(*function)),
-            sets_properties: program.can_call(HostFunction::ProxySetProperty),
+            .any(|function| can_call(*function)),
+            sets_properties: can_call(HostFunction::ProxySetProperty),
             plugin,
         }
     }

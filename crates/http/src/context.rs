@@ -4,10 +4,10 @@ use std::rc::Rc;
 use std::task::Context;
 
 use enginebay::abi::{FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus};
-use enginebay::{ContextId, Failure, Vm};
+use enginebay::{Absent, ContextId, Failure, Vm};
 use http::request;
 
-use crate::chain::{Inner, LocalChain};
+use crate::chain::{Filter, Inner, LocalChain};
 use crate::handle::Handle;
 use crate::message::RequestHead;
 use crate::properties::Facts;
@@ -128,7 +128,11 @@ impl StreamCx {
 
     /// Makes the plugin's context. False for a plugin that takes no part in the stream.
     fn create(&self, index: usize) -> Result<bool, Stopped> {
-        let root = self.chain.filters[index].plugin.for_stream();
+        let filter = &self.chain.filters[index];
+        let Some(root) = filter.plugin.for_stream() else {
+            self.absent(filter);
+            return self.check(Dir::Request).map(|()| false);
+        };
         let failed_before = root.vm().failure().is_some();
         let handle = Handle::Http(HttpHandle::new(self.stream.clone(), index));
         match root.vm().create_stream(root.id, handle) {
@@ -172,6 +176,17 @@ impl StreamCx {
         let state = self.stream.state();
         let slot = &state.slots[index];
         slot.at.as_ref().filter(|_| !slot.skipped).cloned()
+    }
+
+    /// What a plugin that is not there means for the stream.
+    #[cold]
+    fn absent(&self, filter: &Filter) {
+        let reply = match filter.plugin.plugin().why_absent() {
+            Some(Absent::Configuration) => Reply::NotConfigured,
+            _ if filter.lets_go_on(true) => return,
+            _ => Reply::Failed,
+        };
+        self.stream.state().answer(reply);
     }
 
     /// What a failed VM means for the stream: the policy decides whether it goes on without the plugin.

@@ -63,5 +63,5 @@ pub use local::{LocalLayer, LocalService};
 pub use local_body::LocalBody;
 pub use options::ChainOptions;
 pub use tcp::{TcpEnd, TcpUpstream};
-pub use vms::{LocalVms, Observer, Reload, Usage};
+pub use vms::{LocalVms, Observer, Reload, Resident, Usage};
 pub use workers::Workers;

@@ -16,6 +16,8 @@ pub(crate) enum Reply {
     Plugin(LocalResponse),
     /// A plugin failed.
     Failed,
+    /// Nobody has said yet what a plugin is to be.
+    NotConfigured,
     /// A plugin held back more of the request than it may.
     RequestTooLarge,
     /// A plugin held back more of the response than it may.
@@ -44,6 +46,11 @@ impl Reply {
                 StatusCode::SERVICE_UNAVAILABLE,
                 none,
                 "wasm_fail_stream".to_owned(),
+            ),
+            Reply::NotConfigured => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                none,
+                "filter_config_not_found".to_owned(),
             ),
             Reply::RequestTooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener as StdListener};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +18,6 @@ use regex::Regex;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use super::plan::Plan;
 use super::stats::Stats;
 use super::{ServeArgs, listen};
 
@@ -41,7 +40,7 @@ pub(super) struct Admin(Arc<State>);
 struct State {
     stats: Arc<Stats>,
     runtimes: String,
-    listeners: OnceLock<String>,
+    listeners: Mutex<String>,
 }
 
 impl Admin {
@@ -63,7 +62,7 @@ impl Admin {
         let state = Arc::new(State {
             stats: stats.clone(),
             runtimes: runtimes(registry),
-            listeners: OnceLock::new(),
+            listeners: Mutex::default(),
         });
         let shared = state.clone();
         std::thread::Builder::new()
@@ -74,12 +73,12 @@ impl Admin {
     }
 
     /// Says which addresses the listeners have.
-    pub(super) fn set_listeners(&self, plan: &Plan, addresses: &[SocketAddr]) {
+    pub(super) fn set_listeners<'a>(&self, addresses: impl Iterator<Item = (&'a str, SocketAddr)>) {
         let mut text = String::new();
-        for (listener, address) in plan.listeners.iter().zip(addresses) {
-            let _ = writeln!(text, "{}::{address}", listener.listener.name);
+        for (name, address) in addresses {
+            let _ = writeln!(text, "{name}::{address}");
         }
-        let _ = self.0.listeners.set(text);
+        *self.0.listeners() = text;
     }
 }
 
@@ -148,6 +147,11 @@ async fn accept(socket: StdListener, state: Arc<State>) -> std::io::Result<()> {
 }
 
 impl State {
+    fn listeners(&self) -> MutexGuard<'_, String> {
+        // Nothing is left half done under this lock.
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
@@ -160,7 +164,7 @@ impl State {
             "/" => text(StatusCode::OK, format!("admin commands are:\n{ENDPOINTS}")),
             "/ready" if self.stats.is_live() => text(StatusCode::OK, "LIVE\n"),
             "/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "INITIALIZING\n"),
-            "/listeners" => text(StatusCode::OK, self.listeners.get().cloned().unwrap_or_default()),
+            "/listeners" => text(StatusCode::OK, self.listeners().clone()),
             "/runtimes" => {
                 let mut response = text(StatusCode::OK, self.runtimes.clone());
                 response

@@ -1,5 +1,6 @@
 //! Where plugins' callouts go: the clusters of the configuration.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -9,12 +10,24 @@ use http::{Request, Version};
 use super::reply::ReplyBody;
 use super::upstream::Clusters;
 
-/// The clusters of a worker, for its plugins.
-pub(super) struct ClusterUpstreams(pub(super) Rc<Clusters>);
+/// The clusters of a thread, for its plugins: those of the configuration that holds now.
+#[derive(Clone, Default)]
+pub(super) struct ClusterUpstreams(Rc<RefCell<Rc<Clusters>>>);
+
+impl ClusterUpstreams {
+    pub(super) fn get(&self) -> Rc<Clusters> {
+        self.0.borrow().clone()
+    }
+
+    pub(super) fn set(&self, clusters: Rc<Clusters>) {
+        let old = self.0.replace(clusters);
+        drop(old);
+    }
+}
 
 impl Upstreams for ClusterUpstreams {
     fn send(&self, upstream: &str, request: Request<Body>) -> Option<UpstreamFuture> {
-        let cluster = self.0.named(upstream)?.clone();
+        let cluster = self.get().named(upstream)?.clone();
         Some(Box::pin(async move {
             if request.version() == Version::HTTP_2 && !cluster.http2() {
                 let name = cluster.name();

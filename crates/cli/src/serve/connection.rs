@@ -104,7 +104,7 @@ impl Connection {
     pub(super) fn check_time(&self) {
         let now = self.clock.seconds();
         let longer = |since: u32, limit: u32| now.saturating_sub(since) > limit;
-        if let Some(tcp) = self.here.tcp() {
+        if let Some(tcp) = self.here.serving().tcp() {
             if tcp.is_idle(now.saturating_sub(self.moved.get())) {
                 self.close(Closing::Now);
             }
@@ -193,7 +193,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, id: u64, connecti
     let _ = stream.set_nodelay(true);
     let gate = Gate::new(connection.clone(), peer, stream.local_addr().ok(), id);
     let mut io = ConnectionIo::new(stream, connection.clone());
-    let http2 = match connection.here.codec() {
+    let http2 = match connection.here.serving().codec() {
         Codec::Http1 => false,
         Codec::Http2 => true,
         Codec::Auto => {

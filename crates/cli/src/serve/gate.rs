@@ -1,5 +1,6 @@
 //! Where requests enter and responses leave: what Envoy's connection manager does around the filters.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -7,7 +8,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use enginebay_http::{ConnectionInfo, LocalService, ResponseDetails};
+use enginebay_http::{ConnectionInfo, LocalService};
 use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, SERVER};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
@@ -16,17 +17,20 @@ use tower_service::Service;
 
 use super::connection::{Active, Connection};
 use super::headers;
+use super::here::Here;
 use super::reply::{self, ReplyBody};
 use super::response_body::{ResponseBody, Source};
 use super::router::Router;
+use super::serving::Serving;
 
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The service of one connection.
 pub(super) struct Gate {
     connection: Rc<Connection>,
-    service: LocalService<Router>,
-    info: Option<ConnectionInfo>,
+    info: ConnectionInfo,
+    /// What the last request met, with the connection as its plugins see it, if there are any.
+    last: RefCell<(Rc<Serving>, Option<ConnectionInfo>)>,
 }
 
 impl Gate {
@@ -36,18 +40,42 @@ impl Gate {
         local: Option<SocketAddr>,
         id: u64,
     ) -> Self {
-        // Only plugins look at it.
-        let info = connection
-            .here
-            .has_plugins()
-            .then(|| connection.here.connection_info(peer, local, id));
+        let info = Here::connection_info(peer, local, id);
+        let serving = connection.here.serving();
         Gate {
-            service: connection.here.service(),
+            last: RefCell::new((serving.clone(), info_for(&info, &serving))),
             connection,
             info,
         }
     }
+
+    /// Has the request served by what is configured now.
+    fn serve(&self, mut request: Request<Incoming>) -> Served {
+        let now = self.connection.here.serving();
+        let mut last = self.last.borrow_mut();
+        if !Rc::ptr_eq(&last.0, &now) {
+            let info = info_for(&self.info, &now);
+            *last = (now, info);
+        }
+        let (serving, info) = &*last;
+        if let Some(info) = info {
+            request.extensions_mut().insert(info.clone());
+        }
+        serving.service().call(request)
+    }
 }
+
+/// The connection as plugins see it; only they look at it.
+fn info_for(info: &ConnectionInfo, serving: &Serving) -> Option<ConnectionInfo> {
+    serving.has_plugins().then(|| {
+        let mut info = info.clone();
+        info.attributes = Some(serving.attributes());
+        info
+    })
+}
+
+/// A request on its way through a chain.
+type Served = <LocalService<Router> as Service<Request<Incoming>>>::Future;
 
 impl hyper::service::Service<Request<Incoming>> for Gate {
     type Response = Response<ResponseBody>;
@@ -64,12 +92,7 @@ impl hyper::service::Service<Request<Incoming>> for Gate {
                     .insert(CONNECTION, HeaderValue::from_static("close"));
                 Answer::Own(Some(response))
             }
-            Ok(()) => {
-                if let Some(info) = &self.info {
-                    request.extensions_mut().insert(info.clone());
-                }
-                Answer::Chain(self.service.clone().call(request))
-            }
+            Ok(()) => Answer::Chain(self.serve(request)),
         };
         GateFuture {
             answer,
@@ -124,7 +147,7 @@ pub(super) struct GateFuture {
 #[expect(clippy::large_enum_variant, reason = "a box would be one more allocation")]
 enum Answer {
     Own(Option<Response<ReplyBody>>),
-    Chain(<LocalService<Router> as Service<Request<Incoming>>>::Future),
+    Chain(Served),
 }
 
 impl Future for GateFuture {
@@ -153,11 +176,8 @@ impl Future for GateFuture {
 }
 
 fn leave(mut response: Response<Source>, active: Active) -> Response<ResponseBody> {
-    let here = active.here();
-    response.headers_mut().insert(SERVER, here.server_name());
+    let server = active.here().serving().server_name();
+    response.headers_mut().insert(SERVER, server);
     active.stats().answered(response.status());
-    if !response.extensions().is_empty() && response.extensions().get::<ResponseDetails>().is_some() {
-        here.look_for_crashes();
-    }
     response.map(|source| ResponseBody::new(source, active))
 }

@@ -1,179 +1,98 @@
-//! A listener, as one worker sees it.
+//! A listener, as one worker sees it: its connections stay when its configuration changes.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use enginebay::config::model::Codec;
-use enginebay_http::{Attributes, ConnectionInfo, ConnectionState, LocalChain, LocalService};
-use http::HeaderValue;
+use enginebay_http::{ConnectionInfo, ConnectionState};
+use tokio::sync::Notify;
 
-use super::attributes::{ListenerAttributes, ServerPlatform};
-use super::callouts::ClusterUpstreams;
-use super::plan::{self, ListenerPlan, Plan};
-use super::router::Router;
-use super::stats::{ListenerStats, Stats};
-use super::tcp;
-use super::upstream::Clusters;
-use super::worker::Task;
+use super::plan::ListenerKey;
+use super::serving::Serving;
+use super::stats::{ListenerCounts, ListenerStats};
 
-/// What serves the connections of a listener.
+/// A listener of a worker.
 pub(super) struct Here {
-    plan: Arc<Plan>,
-    stats: Arc<Stats>,
+    key: ListenerKey,
+    counts: Arc<ListenerCounts>,
     worker: usize,
-    listener: usize,
     max_connections: usize,
-    server_name: HeaderValue,
-    chain: LocalChain,
-    service: LocalService<Router>,
-    /// For a TCP listener; then the service is not used.
-    tcp: Option<tcp::Proxy>,
-    attributes: Arc<dyn Attributes + Send + Sync>,
-    /// By plugin, whether its VM has failed.
-    crashed: RefCell<Vec<bool>>,
+    serving: RefCell<Rc<Serving>>,
+    closed: Cell<bool>,
+    closing: Notify,
 }
 
 impl Here {
-    pub(super) fn start(
-        task: &Task,
-        index: usize,
-        listener: &ListenerPlan,
-        clusters: &Rc<Clusters>,
-    ) -> Result<Self, String> {
-        let chain = listener
-            .chain
-            .start_with(
-                Rc::new(ServerPlatform::new(task.plan.facts.clone())),
-                Rc::new(ClusterUpstreams(clusters.clone())),
-            )
-            .map_err(|failure| format!("worker {}: {failure}", task.index))?;
-        let filters = plan::plugins(&listener.listener).count();
-        for filter in 0..filters {
-            task.stats.vm_created(index, filter);
-        }
-        let http = listener.listener.http();
-        let server_name = http.and_then(|http| http.server_name.as_deref());
-        let tcp = listener.listener.tcp().and_then(|tcp| {
-            // One that is not there was refused with the configuration.
-            Some(tcp::Proxy::new(
-                tcp,
-                &chain,
-                clusters.named(&tcp.cluster)?.clone(),
-            ))
-        });
-        let router = Router::new(task.plan.clone(), index, clusters.clone());
-        Ok(Here {
-            plan: task.plan.clone(),
-            stats: task.stats.clone(),
-            worker: task.index,
-            listener: index,
-            max_connections: task.max_connections,
-            server_name: server_name
-                .and_then(|name| HeaderValue::from_str(name).ok())
-                .unwrap_or(const { HeaderValue::from_static("enginebay") }),
-            service: chain.service(router),
-            attributes: Arc::new(ListenerAttributes::new(task.plan.clone(), index)),
-            tcp,
-            chain,
-            crashed: RefCell::new(vec![false; filters]),
+    pub(super) fn new(
+        key: ListenerKey,
+        counts: Arc<ListenerCounts>,
+        worker: usize,
+        max_connections: usize,
+        serving: Rc<Serving>,
+    ) -> Rc<Self> {
+        Rc::new(Here {
+            key,
+            counts,
+            worker,
+            max_connections,
+            serving: RefCell::new(serving),
+            closed: Cell::new(false),
+            closing: Notify::new(),
         })
     }
 
-    /// What plugins do without a request: timers, queues and callouts. It ends when this is gone.
-    pub(super) fn background(&self) -> impl Future<Output = ()> + 'static {
-        self.chain.background()
+    pub(super) fn key(&self) -> &ListenerKey {
+        &self.key
     }
 
-    fn plan(&self) -> &ListenerPlan {
-        &self.plan.listeners[self.listener]
+    /// What new requests and connections meet.
+    #[inline]
+    pub(super) fn serving(&self) -> Rc<Serving> {
+        self.serving.borrow().clone()
     }
 
-    pub(super) fn name(&self) -> &str {
-        &self.plan().listener.name
+    /// From now on, new requests and connections meet this. Those on their way stay with what they began with.
+    pub(super) fn set_serving(&self, serving: Rc<Serving>) {
+        let old = self.serving.replace(serving);
+        drop(old);
+    }
+
+    /// Takes no more connections: the configuration has no such listener any more.
+    pub(super) fn close(&self) {
+        self.closed.set(true);
+        self.closing.notify_waiters();
+    }
+
+    /// Until it is closed.
+    pub(super) async fn closed(&self) {
+        let closing = self.closing.notified();
+        if !self.closed.get() {
+            closing.await;
+        }
     }
 
     #[inline]
     pub(super) fn stats(&self) -> &ListenerStats {
-        self.stats.listener(self.worker, self.listener)
-    }
-
-    pub(super) fn codec(&self) -> Codec {
-        self.plan()
-            .listener
-            .http()
-            .map_or_else(Codec::default, |http| http.codec)
-    }
-
-    /// How it serves TCP, if it does.
-    #[inline]
-    pub(super) fn tcp(&self) -> Option<&tcp::Proxy> {
-        self.tcp.as_ref()
-    }
-
-    #[inline]
-    pub(super) fn server_name(&self) -> HeaderValue {
-        self.server_name.clone()
-    }
-
-    /// Whether plugins look at requests.
-    pub(super) fn has_plugins(&self) -> bool {
-        !self.plan().chain.is_empty()
-    }
-
-    pub(super) fn service(&self) -> LocalService<Router> {
-        self.service.clone()
+        self.counts.worker(self.worker)
     }
 
     /// A connection as plugins see it.
-    pub(super) fn connection_info(
-        &self,
-        peer: SocketAddr,
-        local: Option<SocketAddr>,
-        id: u64,
-    ) -> ConnectionInfo {
+    pub(super) fn connection_info(peer: SocketAddr, local: Option<SocketAddr>, id: u64) -> ConnectionInfo {
         let mut info = ConnectionInfo::default();
         info.peer = Some(peer);
         info.local = local;
         info.id = Some(id);
         info.state = Some(ConnectionState::default());
-        info.attributes = Some(self.attributes.clone());
         info
     }
 
     pub(super) fn admit(&self) -> bool {
-        self.stats.admit(self.listener, self.max_connections)
+        self.counts.admit(self.max_connections)
     }
 
     /// A connection that was admitted is gone.
     pub(super) fn leave(&self) {
-        self.stats.leave(self.listener);
-    }
-
-    /// Counts VMs that failed since this was last called.
-    pub(super) fn look_for_crashes(&self) {
-        let mut crashed = self.crashed.borrow_mut();
-        for (filter, (known, failure)) in crashed.iter_mut().zip(self.chain.failures()).enumerate() {
-            if failure.is_some() && !*known {
-                *known = true;
-                self.stats.vm_crashed(self.listener, filter);
-            }
-        }
-    }
-
-    pub(super) fn count_streams(&self) {
-        let usage = self.chain.vms().usage();
-        self.stats().wasm_streams.set(usage.streams);
-        self.stats().wasm_callouts.set(usage.callouts);
-        self.stats().wasm_buffered.set(usage.buffered);
-    }
-}
-
-impl Drop for Here {
-    fn drop(&mut self) {
-        for filter in 0..plan::plugins(&self.plan().listener).count() {
-            self.stats.vm_dropped(self.listener, filter);
-        }
+        self.counts.leave();
     }
 }

@@ -3,7 +3,9 @@
 mod admin;
 mod attributes;
 mod callouts;
+mod codes;
 mod connection;
+mod crew;
 mod discovery;
 mod gate;
 mod headers;
@@ -16,12 +18,15 @@ mod log;
 mod plan;
 mod reply;
 mod response_body;
+mod rig;
 mod router;
 mod routes;
 mod server;
+mod serving;
 mod stats;
 mod tcp;
 mod upstream;
+mod watch;
 mod worker;
 
 use std::num::NonZeroUsize;
@@ -69,6 +74,14 @@ pub(crate) struct ServeArgs {
     /// Change one of the bounds on what plugins can make the server keep; --help lists them.
     #[arg(long = "limit", value_name = "NAME=N", value_parser = limits::parse)]
     limits: Vec<limits::Limit>,
+
+    /// Read the configuration again when the file changes, as on SIGHUP. One that is bad is refused, and the old one stays.
+    #[arg(long)]
+    watch: bool,
+
+    /// Keep fetched code in this directory, for the next start.
+    #[arg(long, value_name = "DIR")]
+    code_cache: Option<PathBuf>,
 
     #[command(flatten)]
     engine: EngineArgs,

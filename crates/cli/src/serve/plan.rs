@@ -1,26 +1,36 @@
 //! What the server runs: the configuration read, its plugins loaded and proved.
 
-use std::path::Path;
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use enginebay::config::model::{Bootstrap, Cluster, Listener, Roots, RouteTable, WasmFilter};
+use enginebay::config::model::{
+    self, Bootstrap, Cluster, Code, Listener, RemoteCode, Roots, RouteTable, WasmFilter,
+};
 use enginebay::config::{Process, load_bootstrap};
-use enginebay::{EngineOptions, Engines, FailState, Failure, Plugin};
-use enginebay_http::{ChainOptions, FilterChain, LocalVms, Upstreams};
+use enginebay::{Absent, EngineOptions, Engines, FailState, Failure, Plugin, PluginConfig, VmKey};
+use enginebay_code::{Code as Bytes, LoadError};
+use enginebay_http::{ChainOptions, FilterChain, LocalVms};
 
 use super::attributes::{Facts, ServerPlatform};
 use super::callouts::SilentUpstreams;
 use super::limits::Limits;
 use super::routes::Routes;
-use super::stats::Stats;
+use super::stats::{ListenerCounts, Stats};
 use super::upstream::Tls;
 
-/// Shared by all threads.
+/// One configuration, ready to run. Shared by all threads.
 pub(super) struct Plan {
     pub(super) facts: Arc<Facts>,
     pub(super) listeners: Vec<ListenerPlan>,
     pub(super) clusters: Vec<ClusterPlan>,
+    pub(super) services: Vec<ServicePlan>,
+    /// The bounds on callouts.
+    pub(super) callout_options: ChainOptions,
+    /// What was proved. The plugins are in the plan, so that nothing else comes to have their keys.
+    proved: HashSet<Identity>,
 }
 
 pub(super) struct ClusterPlan {
@@ -33,6 +43,43 @@ pub(super) struct ListenerPlan {
     /// None for TCP.
     pub(super) routes: Routes,
     pub(super) chain: FilterChain,
+    pub(super) counts: Arc<ListenerCounts>,
+}
+
+pub(super) struct ServicePlan {
+    pub(super) plugin: Plugin,
+    pub(super) singleton: bool,
+}
+
+/// What makes a listener of another configuration the same one: its sockets and connections stay.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ListenerKey {
+    name: String,
+    pub(super) address: SocketAddr,
+    tcp: bool,
+}
+
+impl ListenerKey {
+    pub(super) fn of(listener: &Listener) -> Self {
+        ListenerKey {
+            name: listener.name.clone(),
+            address: listener.address,
+            tcp: listener.tcp().is_some(),
+        }
+    }
+
+    pub(super) fn is_tcp(&self) -> bool {
+        self.tcp
+    }
+}
+
+/// What came from outside of the configuration's file.
+#[derive(Default)]
+pub(super) struct Found {
+    /// Remote code, by its digest, or why there is none.
+    pub(super) codes: HashMap<String, Result<Bytes, LoadError>>,
+    /// The plugins of discovered filters, by the name of the filter.
+    pub(super) discovered: HashMap<String, model::Plugin>,
 }
 
 /// Reads the configuration's file.
@@ -42,92 +89,227 @@ pub(super) fn read(path: &Path) -> Result<Bootstrap, String> {
     load_bootstrap(&text, &file, &Process).map_err(|error| error.to_string())
 }
 
-/// Engines with room for the VMs of all workers, and for one more while a plugin is proved.
+/// Engines with room for the VMs of all workers three times over, so that a configuration can be started beside another, and
+/// for those that are proved.
 pub(super) fn engines(
     bootstrap: &Bootstrap,
     workers: usize,
     mut options: EngineOptions,
 ) -> Result<Engines, String> {
-    let filters: usize = bootstrap
-        .listeners
-        .iter()
-        .map(|listener| plugins(listener).count())
-        .sum();
-    let needed = u32::try_from(filters.saturating_mul(workers).saturating_add(1)).unwrap_or(u32::MAX);
-    options.max_instances = options.max_instances.max(needed);
+    let plugins = bootstrap.plugins().count() + bootstrap.discoveries().count();
+    let needed = plugins
+        .saturating_mul(workers + 1)
+        .saturating_mul(3)
+        .saturating_add(16);
+    options.max_instances = options
+        .max_instances
+        .max(u32::try_from(needed).unwrap_or(u32::MAX));
     let registry = enginebay::registry().map_err(|error| error.to_string())?;
     Ok(Engines::with(registry, options))
 }
 
-impl Plan {
-    /// Loads each plugin and starts it once, in a VM that is dropped then: what can't start must not listen.
+/// The remote code that a configuration needs, with the path of each plugin.
+pub(super) fn remote_codes<'a>(
+    bootstrap: &'a Bootstrap,
+    found: &'a Found,
+) -> impl Iterator<Item = (&'a str, &'a model::Plugin, &'a RemoteCode)> {
+    let discovered = found
+        .discovered
+        .iter()
+        .map(|(name, plugin)| (name.as_str(), plugin));
+    bootstrap
+        .plugins()
+        .chain(discovered)
+        .filter_map(|(path, plugin)| match &plugin.vm.code {
+            Code::Remote(remote) => Some((path, plugin, remote)),
+            _ => None,
+        })
+}
+
+/// Makes plans.
+pub(super) struct Loader {
+    pub(super) file: PathBuf,
+    pub(super) engines: Engines,
+    pub(super) stats: Arc<Stats>,
+    pub(super) limits: Limits,
+}
+
+/// What makes a plugin another one.
+type Identity = (VmKey, PluginConfig);
+
+/// The way through one configuration.
+struct Loading<'a> {
+    loader: &'a Loader,
+    found: &'a Found,
+    facts: Arc<Facts>,
+    upstreams: Rc<SilentUpstreams>,
+    running: Option<&'a Plan>,
+    proved: HashSet<Identity>,
+    problems: Vec<String>,
+}
+
+impl Loader {
+    /// Loads each plugin and starts it once, in a VM that is dropped then, unless one just like it runs already: what can't start
+    /// must not serve.
+    ///
+    /// # Errors
+    /// All problems, a line each.
     pub(super) fn load(
-        file: &str,
-        bootstrap: Bootstrap,
-        engines: &Engines,
-        stats: &Stats,
-        limits: &Limits,
+        &self,
+        bootstrap: &Bootstrap,
+        found: &Found,
+        running: Option<&Plan>,
     ) -> Result<Plan, String> {
-        refuse_unsupported(file, &bootstrap)?;
-        let facts = Arc::new(Facts::new(&bootstrap, stats.shared().clone(), limits));
-        let clusters = bootstrap.clusters;
-        let names = clusters.iter().map(|cluster| cluster.name.clone());
-        let upstreams = Rc::new(SilentUpstreams(names.collect()));
-        let mut listeners = Vec::with_capacity(bootstrap.listeners.len());
-        for (at, listener) in bootstrap.listeners.into_iter().enumerate() {
-            let mut proved = Vec::with_capacity(plugins(&listener).count());
-            for (number, filter) in plugins(&listener).enumerate() {
-                let plugin = prove(engines, filter, &facts, upstreams.clone(), || {
-                    stats.vm_created(at, number)
-                })
-                .map_err(|failure| refusal(file, filter, &failure))?;
-                stats.vm_dropped(at, number);
-                proved.push(plugin);
-            }
-            let loggers = proved.split_off(listener.filters().len());
-            let mut options = limits.chain;
-            options.body_buffer = usize::try_from(listener.buffer_limit).unwrap_or(usize::MAX);
+        let file = self.file.display().to_string();
+        let facts = Arc::new(Facts::new(bootstrap, self.stats.shared().clone(), &self.limits));
+        let names = bootstrap.clusters.iter().map(|cluster| cluster.name.clone());
+        let mut loading = Loading {
+            loader: self,
+            found,
+            facts: facts.clone(),
+            upstreams: Rc::new(SilentUpstreams(names.collect())),
+            running,
+            proved: HashSet::new(),
+            problems: Vec::new(),
+        };
+        let listeners = bootstrap.listeners.iter().map(|listener| {
+            let chain = loading.chain(listener);
             let no_routes = RouteTable::default();
             let routes = listener.http().map_or(&no_routes, |http| &http.routes);
-            listeners.push(ListenerPlan {
-                routes: Routes::new(routes, &clusters),
-                chain: FilterChain::new(proved)
-                    .with_access_loggers(loggers)
-                    .with_options(options),
-                listener,
-            });
-        }
-        let clusters = clusters.into_iter().map(|cluster| {
-            let tls = tls(&cluster).map_err(|problem| format!("{file}: {problem}"))?;
-            Ok(ClusterPlan { cluster, tls })
+            ListenerPlan {
+                routes: Routes::new(routes, &bootstrap.clusters),
+                chain,
+                counts: self
+                    .stats
+                    .listener(listener.tcp().is_some(), listener.stat_prefix()),
+                listener: listener.clone(),
+            }
         });
-        let clusters = clusters.collect::<Result<_, String>>()?;
+        let listeners = listeners.collect();
+        let services = bootstrap.services.iter().filter_map(|service| {
+            let plugin = loading.plugin(&service.path, &service.plugin)?;
+            let singleton = service.singleton;
+            Some(ServicePlan { plugin, singleton })
+        });
+        let services = services.collect();
+        for sink in &bootstrap.stats_sinks {
+            let path = &sink.path;
+            loading.problems.push(format!(
+                "{path}: this build does not support stats sinks (envoy.stat_sinks.wasm)"
+            ));
+        }
+        let clusters = clusters(bootstrap)
+            .filter_map(|cluster| cluster.map_err(|problem| loading.problems.push(problem)).ok());
+        let clusters = clusters.collect();
+        let Loading { proved, problems, .. } = loading;
+        if !problems.is_empty() {
+            let lines = problems.iter().map(|problem| format!("{file}: {problem}"));
+            return Err(lines.collect::<Vec<_>>().join("\n"));
+        }
         Ok(Plan {
             facts,
             listeners,
             clusters,
+            services,
+            callout_options: self.limits.chain,
+            proved,
         })
     }
 }
 
-/// What the configuration can say and this server can't do.
-fn refuse_unsupported(file: &str, bootstrap: &Bootstrap) -> Result<(), String> {
-    let discovered = bootstrap
-        .discoveries()
-        .map(|(_, filter, _)| (&filter.path, "filters that are discovered"));
-    let services = bootstrap.services.iter();
-    let services = services.map(|service| (&service.path, "services (envoy.bootstrap.wasm)"));
-    let sinks = bootstrap.stats_sinks.iter();
-    let sinks = sinks.map(|sink| (&sink.path, "stats sinks (envoy.stat_sinks.wasm)"));
-    let refused = discovered
-        .chain(services)
-        .chain(sinks)
-        .map(|(path, what)| format!("{file}: {path}: this build does not support {what}"));
-    let refused: Vec<String> = refused.collect();
-    match refused.is_empty() {
-        true => Ok(()),
-        false => Err(refused.join("\n")),
+impl Loading<'_> {
+    fn chain(&mut self, listener: &Listener) -> FilterChain {
+        let mut load = |filters: &[WasmFilter]| -> Vec<Plugin> {
+            filters.iter().filter_map(|filter| self.filter(filter)).collect()
+        };
+        let filters = load(listener.filters());
+        let loggers = load(listener.access_loggers());
+        let mut options = self.loader.limits.chain;
+        options.body_buffer = usize::try_from(listener.buffer_limit).unwrap_or(usize::MAX);
+        FilterChain::new(filters)
+            .with_access_loggers(loggers)
+            .with_options(options)
     }
+
+    fn filter(&mut self, filter: &WasmFilter) -> Option<Plugin> {
+        let Some(discovery) = filter.discovery() else {
+            return self.plugin(&filter.path, filter.plugin()?);
+        };
+        match (self.found.discovered.get(&filter.name), &discovery.default) {
+            (Some(plugin), _) => self.plugin(&filter.path, plugin),
+            (None, Some(default)) => self.plugin(&default.path, &default.plugin),
+            (None, None) => Some(Plugin::absent(
+                &filter.name,
+                Default::default(),
+                Absent::Configuration,
+            )),
+        }
+    }
+
+    /// The plugin, proved.
+    fn plugin(&mut self, path: &str, config: &model::Plugin) -> Option<Plugin> {
+        let engines = &self.loader.engines;
+        let loaded = match &config.vm.code {
+            Code::Remote(remote) => match self.found.codes.get(&remote.sha256) {
+                Some(Ok(code)) => Plugin::load_code(engines, config, code.bytes()),
+                _ if config.vm.nack_on_code_cache_miss => {
+                    let problem = refusal(path, config, "its code is not in the cache; it is being fetched");
+                    self.problems.push(problem);
+                    return None;
+                }
+                Some(Err(error)) => {
+                    tracing::error!(
+                        "{path}: Failed to load Wasm code (fetch failed) from {}: {error}",
+                        remote.uri
+                    );
+                    return Some(Plugin::absent(&config.name, config.failure_policy, Absent::Code));
+                }
+                None => return Some(Plugin::absent(&config.name, config.failure_policy, Absent::Code)),
+            },
+            _ => Plugin::load(engines, config),
+        };
+        match loaded.and_then(|plugin| self.prove(plugin)) {
+            Ok(plugin) => Some(plugin),
+            Err(failure) => {
+                self.problems.push(refused(path, config, &failure));
+                None
+            }
+        }
+    }
+
+    fn prove(&mut self, plugin: Plugin) -> Result<Plugin, Failure> {
+        // Its numbers are there before it does anything.
+        let _ = self.loader.stats.plugin(&plugin);
+        let Some(key) = plugin.vm_key() else {
+            return Ok(plugin);
+        };
+        let identity = (key, plugin.config().clone());
+        let runs = self.running.is_some_and(|plan| plan.proved.contains(&identity));
+        let known = runs || self.proved.contains(&identity);
+        if !known {
+            let platform = Rc::new(ServerPlatform::new(self.facts.clone()));
+            let observer = self.loader.stats.observer();
+            LocalVms::observed(
+                platform,
+                self.upstreams.clone(),
+                ChainOptions::default(),
+                observer,
+            )
+            .prove(&plugin)?;
+        }
+        self.proved.insert(identity);
+        Ok(plugin)
+    }
+}
+
+/// The clusters of a configuration, ready for TLS.
+pub(super) fn clusters(bootstrap: &Bootstrap) -> impl Iterator<Item = Result<ClusterPlan, String>> {
+    bootstrap.clusters.iter().map(|cluster| {
+        Ok(ClusterPlan {
+            cluster: cluster.clone(),
+            tls: tls(cluster)?,
+        })
+    })
 }
 
 fn tls(cluster: &Cluster) -> Result<Option<Arc<Tls>>, String> {
@@ -144,32 +326,13 @@ fn tls(cluster: &Cluster) -> Result<Option<Arc<Tls>>, String> {
     Tls::new(config, cluster.http2).map(|tls| Some(Arc::new(tls)))
 }
 
-/// The plugins of a listener: its filters, then its access loggers. Everything that counts them has them in this order.
-pub(super) fn plugins(listener: &Listener) -> impl Iterator<Item = &WasmFilter> {
-    listener.filters().iter().chain(listener.access_loggers())
-}
-
-fn prove(
-    engines: &Engines,
-    filter: &WasmFilter,
-    facts: &Arc<Facts>,
-    upstreams: Rc<dyn Upstreams>,
-    created: impl FnOnce(),
-) -> Result<Plugin, Failure> {
-    let Some(config) = filter.plugin() else {
-        let refused = "this build does not support filters that are discovered";
-        return Err(Failure::new(FailState::UnableToCreateVm, refused));
-    };
-    let plugin = Plugin::load(engines, config)?;
-    let platform = Rc::new(ServerPlatform::new(facts.clone()));
-    LocalVms::new(platform, upstreams, ChainOptions::default()).prove(&plugin)?;
-    created();
-    Ok(plugin)
+fn refusal(path: &str, plugin: &model::Plugin, why: &str) -> String {
+    format!("{path}: Unable to create Wasm plugin {}: {why}", plugin.name)
 }
 
 /// Envoy says this in up to three messages; here they are parts of one line.
-fn refusal(file: &str, filter: &WasmFilter, failure: &Failure) -> String {
-    let name = filter.plugin().map_or("", |plugin| &plugin.name);
+fn refused(path: &str, plugin: &model::Plugin, failure: &Failure) -> String {
+    let name = &plugin.name;
     let message = failure.to_string();
     // The rest is a backtrace, which is in the log.
     let message = message.lines().next().unwrap_or_default();
@@ -178,12 +341,12 @@ fn refusal(file: &str, filter: &WasmFilter, failure: &Failure) -> String {
         FailState::ConfigureFailed => (true, "Failed to configure base Wasm plugin"),
         _ => (false, ""),
     };
-    let mut line = format!("{}: {}: Unable to create Wasm plugin {name}: ", file, filter.path);
+    let mut why = String::new();
     if loaded {
-        line += &format!("Plugin {name} failed to load: ");
+        why += &format!("Plugin {name} failed to load: ");
     }
     if !envoys.is_empty() && !message.starts_with(envoys) {
-        line += &format!("{envoys}: ");
+        why += &format!("{envoys}: ");
     }
-    line + message
+    refusal(path, plugin, &(why + message))
 }

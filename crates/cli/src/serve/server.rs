@@ -1,22 +1,25 @@
-//! The process: start, signals, end.
+//! The process: start, signals, changes of the configuration, end.
 
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::Duration;
 
+use enginebay::config::model::Bootstrap;
 use enginebay::host::Shared;
+use enginebay_code::CodeSource;
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::task::{LocalSet, spawn_blocking, spawn_local};
 
 use super::admin::Admin;
+use super::codes::{self, ClusterFetch};
+use super::crew::Crew;
 use super::limits::Limits;
-use super::plan::{self, Plan};
+use super::plan::{self, Found, Loader, Plan};
+use super::rig::Rig;
 use super::stats::Stats;
-use super::worker::{self, Event, Orders, Task};
-use super::{Mode, ServeArgs, listen};
+use super::worker::Clock;
+use super::{Mode, ServeArgs};
 
 /// Runs the server to its end.
 pub(super) fn run(args: &ServeArgs) -> Result<(), String> {
@@ -25,37 +28,30 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), String> {
     let engines = plan::engines(&bootstrap, workers, args.engine.options())?;
     let limits = Limits::new(&args.limits);
     let shared = Shared::new(limits.shared);
-    let stats = Arc::new(Stats::new(&bootstrap, engines.registry(), workers, shared));
-    let file = args.config.display().to_string();
+    let stats = Arc::new(Stats::new(engines.registry(), workers, shared));
     let admin = match (args.mode, bootstrap.admin) {
         (Mode::Serve, Some(address)) => Some(Admin::start(address, engines.registry(), &stats, args)?),
         _ => None,
     };
-    let plan = Arc::new(Plan::load(&file, bootstrap, &engines, &stats, &limits)?);
-    if args.mode == Mode::Validate {
-        println!("configuration '{file}' OK");
-        return Ok(());
-    }
-
+    let loader = Arc::new(Loader {
+        file: args.config.clone(),
+        engines,
+        stats: stats.clone(),
+        limits,
+    });
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("can't start: {error}"))?;
-    runtime.block_on(async {
-        let mut signals = Signals::new()?;
-        let mut crew = Crew::start(args, &plan, &stats, workers)?;
-        crew.ready().await?;
-        if let Some(admin) = &admin {
-            admin.set_listeners(&plan, &crew.addresses);
+    let tasks = LocalSet::new();
+    tasks.block_on(&runtime, async {
+        let mut server = Server::new(args, loader, stats, workers);
+        if args.mode == Mode::Validate {
+            server.load(&bootstrap).await?;
+            println!("configuration '{}' OK", args.config.display());
+            return Ok(());
         }
-        for (listener, address) in plan.listeners.iter().zip(&crew.addresses) {
-            tracing::info!("listening on {address} ({})", listener.listener.name);
-        }
-        stats.set_live(true);
-        tracing::info!("ready with {workers} workers");
-        let result = crew.work(&mut signals).await;
-        stats.set_live(false);
-        result
+        server.serve(args, bootstrap, admin.as_ref(), workers).await
     })
 }
 
@@ -66,10 +62,17 @@ fn worker_count(args: &ServeArgs) -> usize {
     count.map_or(1, NonZeroUsize::get)
 }
 
-/// What ends the server.
+/// Signals that mean something.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Signal,
+}
+
+/// What a signal asks for.
+enum Asked {
+    End(&'static str),
+    Reload,
 }
 
 impl Signals {
@@ -78,108 +81,161 @@ impl Signals {
         Ok(Signals {
             terminate: handler(SignalKind::terminate())?,
             interrupt: handler(SignalKind::interrupt())?,
+            hang_up: handler(SignalKind::hangup())?,
         })
     }
 
-    async fn next(&mut self) -> &'static str {
+    async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => Asked::End("SIGTERM"),
+            _ = self.interrupt.recv() => Asked::End("SIGINT"),
+            _ = self.hang_up.recv() => Asked::Reload,
+        }
+    }
+
+    async fn end(&mut self) -> &'static str {
+        loop {
+            if let Asked::End(name) = self.next().await {
+                return name;
+            }
         }
     }
 }
 
-/// The workers.
-struct Crew {
-    threads: Vec<JoinHandle<Result<(), String>>>,
-    orders: watch::Sender<Orders>,
-    events: mpsc::UnboundedReceiver<Event>,
-    /// Of each listener.
-    addresses: Vec<SocketAddr>,
+/// The main thread.
+struct Server {
+    loader: Arc<Loader>,
+    stats: Arc<Stats>,
+    codes: CodeSource,
+    rig: Rc<Rig>,
+    /// What runs.
+    plan: Option<Arc<Plan>>,
 }
 
-impl Crew {
-    /// Listens, and starts the workers.
-    fn start(args: &ServeArgs, plan: &Arc<Plan>, stats: &Arc<Stats>, workers: usize) -> Result<Self, String> {
-        let mut addresses = Vec::new();
-        let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
-        for planned in &plan.listeners {
-            let wanted = planned.listener.address;
-            let (address, shared) = listen::bind_shared(wanted, workers).map_err(|error| {
-                let name = &planned.listener.name;
-                format!("listener {name}: can't listen on {wanted}: {error}")
-            })?;
-            addresses.push(address);
-            for (worker, socket) in sockets.iter_mut().zip(shared) {
-                worker.push(socket);
-            }
+impl Server {
+    fn new(args: &ServeArgs, loader: Arc<Loader>, stats: Arc<Stats>, workers: usize) -> Self {
+        let rig = Rc::new(Rig::new(workers, Rc::new(Clock::default()), &stats));
+        let mut options = enginebay_code::Options::default();
+        options.directory = args.code_cache.clone();
+        let (codes, driver) = CodeSource::new(options, codes::observer(&stats));
+        spawn_local(driver.run(Rc::new(ClusterFetch(rig.upstreams().clone()))));
+        spawn_local(Rig::keep_time(rig.clone()));
+        Server {
+            loader,
+            stats,
+            codes,
+            rig,
+            plan: None,
         }
-        let (orders, _) = watch::channel(Orders::Serve);
-        let (sender, events) = mpsc::unbounded_channel();
-        let mut threads = Vec::with_capacity(workers);
-        for (index, sockets) in sockets.into_iter().enumerate() {
-            let task = Task {
-                index,
-                workers,
-                plan: plan.clone(),
-                stats: stats.clone(),
-                sockets,
-                max_connections: args.max_connections,
-                drain_timeout: Duration::from_secs(args.drain_timeout),
-                orders: orders.subscribe(),
-                events: sender.clone(),
+    }
+
+    async fn serve(
+        &mut self,
+        args: &ServeArgs,
+        bootstrap: Bootstrap,
+        admin: Option<&Admin>,
+        workers: usize,
+    ) -> Result<(), String> {
+        let mut signals = Signals::new()?;
+        let mut crew = Crew::start(args, &self.stats, workers)?;
+        let begun = tokio::select! {
+            begun = self.change(&mut crew, &bootstrap) => begun,
+            signal = signals.end() => Err(format!("{signal}: stopped while starting")),
+        };
+        if let Err(problem) = begun {
+            let _ = crew.stop();
+            return Err(problem);
+        }
+        for (name, address) in crew.addresses() {
+            tracing::info!("listening on {address} ({name})");
+        }
+        if let Some(admin) = admin {
+            admin.set_listeners(crew.addresses());
+        }
+        self.stats.set_live(true);
+        tracing::info!("ready with {workers} workers");
+        let mut watch = args.watch.then(|| super::watch::Watch::new(&args.config));
+        let result = loop {
+            let reload = tokio::select! {
+                asked = signals.next() => match asked {
+                    Asked::End(name) => {
+                        tracing::info!("{name}: finishing requests");
+                        break crew.drain(&mut async || signals.end().await).await;
+                    }
+                    Asked::Reload => "SIGHUP",
+                },
+                () = super::watch::changed(&mut watch) => "the file has changed",
+                () = crew.lost_one() => break crew.stop(),
             };
-            let thread = worker::spawn(task).map_err(|error| format!("can't start a worker: {error}"))?;
-            threads.push(thread);
-        }
-        Ok(Crew {
-            threads,
-            orders,
-            events,
-            addresses,
-        })
-    }
-
-    /// Waits until all of them take connections.
-    async fn ready(&mut self) -> Result<(), String> {
-        for _ in 0..self.threads.len() {
-            if !matches!(self.events.recv().await, Some(Event::Ready)) {
-                return self.end(Orders::Stop);
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits for a signal, then for the requests that are on their way.
-    async fn work(&mut self, signals: &mut Signals) -> Result<(), String> {
-        tokio::select! {
-            signal = signals.next() => tracing::info!("{signal}: finishing requests"),
-            _ = self.events.recv() => return self.end(Orders::Stop),
-        }
-        let _ = self.orders.send(Orders::Drain);
-        for _ in 0..self.threads.len() {
-            tokio::select! {
-                signal = signals.next() => {
-                    tracing::info!("{signal} again: stopping");
-                    return self.end(Orders::Stop);
+            tracing::info!("{}: {reload}: reading it", args.config.display());
+            match self.reread(args, &mut crew).await {
+                Ok(()) => {
+                    tracing::info!("{}: the new configuration is served", args.config.display());
+                    if let Some(admin) = admin {
+                        admin.set_listeners(crew.addresses());
+                    }
                 }
-                _ = self.events.recv() => {}
+                Err(problems) => {
+                    for problem in problems.lines() {
+                        tracing::error!("{problem}");
+                    }
+                    tracing::error!("{}: refused; the old configuration stays", args.config.display());
+                }
             }
-        }
-        self.end(Orders::Stop)
+        };
+        self.stats.set_live(false);
+        result
     }
 
-    /// Ends all workers, and says why one ended before it was told to.
-    fn end(&mut self, orders: Orders) -> Result<(), String> {
-        let _ = self.orders.send(orders);
-        let mut result = Ok(());
-        for thread in self.threads.drain(..) {
-            let ended = match thread.join() {
-                Ok(ended) => ended,
-                Err(_) => Err("a worker panicked".to_owned()),
-            };
-            result = result.and(ended);
+    async fn reread(&mut self, args: &ServeArgs, crew: &mut Crew) -> Result<(), String> {
+        let bootstrap = plan::read(&args.config)?;
+        self.change(crew, &bootstrap).await
+    }
+
+    /// Loads a configuration.
+    async fn load(&mut self, bootstrap: &Bootstrap) -> Result<Arc<Plan>, String> {
+        let found = self.find(bootstrap).await?;
+        let (loader, bootstrap, running) = (self.loader.clone(), bootstrap.clone(), self.plan.clone());
+        let loaded = spawn_blocking(move || loader.load(&bootstrap, &found, running.as_deref()));
+        loaded
+            .await
+            .map_err(|error| format!("loading a configuration failed: {error}"))?
+            .map(Arc::new)
+    }
+
+    /// Everything from outside that a configuration needs.
+    async fn find(&self, bootstrap: &Bootstrap) -> Result<Found, String> {
+        let mut found = Found::default();
+        let remote: Vec<_> = plan::remote_codes(bootstrap, &found)
+            .map(|(_, plugin, remote)| (remote.clone(), plugin.vm.nack_on_code_cache_miss))
+            .collect();
+        if remote.is_empty() {
+            return Ok(found);
         }
-        result
+        // What fetches goes through the clusters of the new configuration, if there is none before.
+        self.rig.know_clusters(bootstrap).await?;
+        for (remote, from_cache) in remote {
+            let code = match from_cache {
+                true => match self.codes.cached_or_fetch(&remote).await {
+                    Some(code) => Ok(code),
+                    None => continue,
+                },
+                false => self.codes.code(&remote).await,
+            };
+            found.codes.insert(remote.sha256.clone(), code);
+        }
+        Ok(found)
+    }
+
+    /// Serves with another configuration, or with the first one: it is started everywhere before it is served anywhere.
+    async fn change(&mut self, crew: &mut Crew, bootstrap: &Bootstrap) -> Result<(), String> {
+        let plan = self.load(bootstrap).await?;
+        let sockets = crew.bind(&plan)?;
+        let here = self.rig.prepare_services(plan.clone()).await?;
+        crew.prepare(&plan).await?;
+        crew.commit(&plan, sockets).await?;
+        self.rig.commit(here);
+        self.plan = Some(plan);
+        Ok(())
     }
 }

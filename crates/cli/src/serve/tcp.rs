@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::connection::Connection;
+use super::here::Here;
 use super::upstream::{Cluster, Failure, OneOpen, UpstreamStream, connect};
 
 /// What a worker needs for a TCP listener.
@@ -85,10 +86,13 @@ impl Proxy {
 /// Serves a connection to its end.
 pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, id: u64, connection: Rc<Connection>) {
     let here = connection.here.clone();
-    let Some(proxy) = here.tcp() else { return };
+    // The connection stays with this, whatever is configured later.
+    let serving = here.serving();
+    let Some(proxy) = serving.tcp() else { return };
     // What a plugin lets through must not wait for the acknowledgement of what went before.
     let _ = stream.set_nodelay(true);
-    let info = here.connection_info(peer, stream.local_addr().ok(), id);
+    let mut info = Here::connection_info(peer, stream.local_addr().ok(), id);
+    info.attributes = Some(serving.attributes());
     let downstream = Moving {
         io: stream,
         connection: connection.clone(),

@@ -11,19 +11,17 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::{LocalSet, spawn_local};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::{JoinHandle as TaskHandle, LocalSet, spawn_local};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::connection::{self, Connection};
 use super::here::Here;
-use super::plan::Plan;
+use super::plan::{ListenerKey, Plan};
+use super::rig::{Prepared, Rig};
 use super::stats::Stats;
 use super::tcp;
-use super::upstream::{Cluster, Clusters};
 
-/// How long the first look-up of names may hold up the start, as in Envoy (`warming`).
-const WARM_TIMEOUT: Duration = Duration::from_secs(5);
 /// The wait after a connection could not be accepted, for instance for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -41,20 +39,29 @@ pub(super) enum Orders {
 pub(super) struct Task {
     pub(super) index: usize,
     pub(super) workers: usize,
-    pub(super) plan: Arc<Plan>,
     pub(super) stats: Arc<Stats>,
-    /// One for each listener.
-    pub(super) sockets: Vec<StdListener>,
     pub(super) max_connections: usize,
     pub(super) drain_timeout: Duration,
     pub(super) orders: watch::Receiver<Orders>,
+    pub(super) changes: mpsc::UnboundedReceiver<Change>,
     pub(super) events: mpsc::UnboundedSender<Event>,
+}
+
+/// One step towards another configuration. All workers take the first step before any takes the second.
+pub(super) enum Change {
+    /// Starts what the plan needs, beside what runs. Says whether that worked.
+    Prepare(Arc<Plan>, oneshot::Sender<Result<(), String>>),
+    /// Serves with it from now on; these are sockets of its listeners that are new. Says when it does.
+    Commit(
+        Vec<(ListenerKey, StdListener)>,
+        oneshot::Sender<Result<(), String>>,
+    ),
+    /// Forgets it.
+    Abandon,
 }
 
 /// What a worker says.
 pub(super) enum Event {
-    /// Its VMs have started and it takes connections.
-    Ready,
     /// Its thread is about to end, for whatever reason.
     Gone,
 }
@@ -70,7 +77,8 @@ pub(super) fn spawn(task: Task) -> std::io::Result<JoinHandle<Result<(), String>
                 .build()
                 .map_err(|error| format!("can't start a worker: {error}"))?;
             let tasks = LocalSet::new();
-            tasks.block_on(&runtime, work(task))
+            tasks.block_on(&runtime, work(task));
+            Ok(())
         })
 }
 
@@ -83,34 +91,45 @@ impl Drop for Farewell {
     }
 }
 
-async fn work(mut task: Task) -> Result<(), String> {
-    let clock = Rc::new(Clock::default());
-    let clusters = clusters(&task, &clock).await;
-    let mut listeners = Vec::with_capacity(task.plan.listeners.len());
-    for (index, listener) in task.plan.listeners.iter().enumerate() {
-        let here = Here::start(&task, index, listener, &clusters)?;
-        spawn_local(here.background());
-        listeners.push(Rc::new(here));
-    }
-    let open = Rc::new(OpenConnections::new(&task));
-    let mut accepting = Vec::with_capacity(listeners.len());
-    for (here, socket) in listeners.iter().zip(std::mem::take(&mut task.sockets)) {
-        let socket = TcpListener::from_std(socket).map_err(|error| format!("can't listen: {error}"))?;
-        accepting.push(spawn_local(accept(
-            here.clone(),
-            socket,
-            open.clone(),
-            clock.clone(),
-            task.orders.clone(),
-        )));
-    }
-    spawn_local(keep_time(clock, open.clone(), listeners, clusters));
-    let _ = task.events.send(Event::Ready);
+/// A worker at work.
+struct Worker {
+    index: usize,
+    rig: Rig,
+    max_connections: usize,
+    orders: watch::Receiver<Orders>,
+    open: Rc<OpenConnections>,
+    /// The listeners there are, each with what accepts its connections.
+    listeners: RefCell<Vec<(Rc<Here>, TaskHandle<()>)>>,
+    prepared: RefCell<Option<Prepared>>,
+}
 
-    for task in accepting {
-        let _ = task.await;
+async fn work(mut task: Task) {
+    let clock = Rc::new(Clock::default());
+    let worker = Rc::new(Worker {
+        index: task.index,
+        rig: Rig::new(task.index, clock.clone(), &task.stats),
+        max_connections: task.max_connections,
+        orders: task.orders.clone(),
+        open: Rc::new(OpenConnections::new(&task)),
+        listeners: RefCell::default(),
+        prepared: RefCell::default(),
+    });
+    spawn_local(keep_time(worker.clone()));
+    loop {
+        tokio::select! {
+            change = task.changes.recv() => match change {
+                Some(change) => worker.change(change).await,
+                None => break,
+            },
+            _ = task.orders.wait_for(|orders| *orders != Orders::Serve) => break,
+        }
     }
-    open.drain();
+    let listeners = worker.listeners.take();
+    for (_, accepting) in listeners {
+        let _ = accepting.await;
+    }
+    let open = &worker.open;
+    open.drain(|_| true);
     let stop = task.orders.wait_for(|orders| *orders == Orders::Stop);
     tokio::select! {
         () = open.none_left() => {}
@@ -120,30 +139,60 @@ async fn work(mut task: Task) -> Result<(), String> {
         _ = stop => {}
     }
     // What is still running is dropped with the task set, which ends its streams.
-    Ok(())
 }
 
-async fn clusters(task: &Task, clock: &Rc<Clock>) -> Rc<Clusters> {
-    let plans = task.plan.clusters.iter();
-    let clusters =
-        plans.map(|plan| Cluster::new(plan.cluster.clone(), plan.tls.clone(), clock.clone(), task.index));
-    let clusters = Rc::new(Clusters::new(clusters.collect()));
-    let warming: Vec<_> = clusters
-        .all()
-        .iter()
-        .map(|cluster| {
-            let cluster = cluster.clone();
-            spawn_local(async move { cluster.warm().await })
-        })
-        .collect();
-    let all = async {
-        for task in warming {
-            let _ = task.await;
+impl Worker {
+    async fn change(self: &Rc<Self>, change: Change) {
+        // Whoever asked may not care any more.
+        match change {
+            Change::Prepare(plan, done) => {
+                let prepared = self.rig.prepare(plan).await;
+                let result = prepared.map(|prepared| *self.prepared.borrow_mut() = Some(prepared));
+                let _ = done.send(result.map_err(|problem| format!("worker {}: {problem}", self.index)));
+            }
+            Change::Commit(sockets, done) => {
+                let _ = done.send(self.commit(sockets));
+            }
+            Change::Abandon => {
+                let prepared = self.prepared.take();
+                drop(prepared);
+            }
         }
-    };
-    // Those that take longer go on by themselves.
-    let _ = timeout(WARM_TIMEOUT, all).await;
-    clusters
+    }
+
+    fn commit(self: &Rc<Self>, sockets: Vec<(ListenerKey, StdListener)>) -> Result<(), String> {
+        let Some(prepared) = self.prepared.take() else {
+            return Err("nothing was prepared".to_owned());
+        };
+        let mut sockets: HashMap<ListenerKey, StdListener> = sockets.into_iter().collect();
+        let mut known = self.listeners.take();
+        let mut listeners = Vec::new();
+        let servings = self.rig.commit(prepared);
+        for serving in servings {
+            let planned = serving.planned();
+            let key = ListenerKey::of(&planned.listener);
+            if let Some(at) = known.iter().position(|(here, _)| *here.key() == key) {
+                let (here, accepting) = known.swap_remove(at);
+                here.set_serving(serving);
+                listeners.push((here, accepting));
+                continue;
+            }
+            let Some(socket) = sockets.remove(&key) else {
+                return Err("a listener has no socket".to_owned());
+            };
+            let socket = TcpListener::from_std(socket).map_err(|error| format!("can't listen: {error}"))?;
+            let counts = planned.counts.clone();
+            let here = Here::new(key, counts, self.index, self.max_connections, serving);
+            let accepting = spawn_local(accept(here.clone(), socket, self.clone()));
+            listeners.push((here, accepting));
+        }
+        for (here, _) in known {
+            here.close();
+            self.open.drain(|connection| Rc::ptr_eq(&connection.here, &here));
+        }
+        self.listeners.replace(listeners);
+        Ok(())
+    }
 }
 
 /// Seconds since the worker started, kept by [`keep_time`]: reading it costs nothing.
@@ -156,62 +205,48 @@ impl Clock {
         self.0.get()
     }
 
-    #[cfg(test)]
-    pub(super) fn set(&self, seconds: u32) {
-        self.0.set(seconds);
+    pub(super) fn set(&self, since_start: Duration) {
+        self.0
+            .set(u32::try_from(since_start.as_secs()).unwrap_or(u32::MAX - 1));
     }
 }
 
 /// Does everything that is due by time, for all connections at once: no request and no connection has a timer.
-async fn keep_time(
-    clock: Rc<Clock>,
-    open: Rc<OpenConnections>,
-    listeners: Vec<Rc<Here>>,
-    clusters: Rc<Clusters>,
-) {
+async fn keep_time(worker: Rc<Worker>) {
     let mut ticks = interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let started = ticks.tick().await;
     loop {
         let now = ticks.tick().await;
-        let seconds = now.saturating_duration_since(started).as_secs();
-        clock.0.set(u32::try_from(seconds).unwrap_or(u32::MAX - 1));
-        for connection in open.all() {
+        worker.rig.clock().set(now.saturating_duration_since(started));
+        for connection in worker.open.all() {
             connection.check_time();
         }
-        for cluster in clusters.all() {
-            cluster.close_idle();
-        }
-        for here in &listeners {
-            here.look_for_crashes();
-            here.count_streams();
-        }
+        worker.rig.tick();
     }
 }
 
-async fn accept(
-    here: Rc<Here>,
-    socket: TcpListener,
-    open: Rc<OpenConnections>,
-    clock: Rc<Clock>,
-    mut orders: watch::Receiver<Orders>,
-) {
+async fn accept(here: Rc<Here>, socket: TcpListener, worker: Rc<Worker>) {
+    let mut orders = worker.orders.clone();
+    let serve = |stream, peer| worker.open.serve(&here, worker.rig.clock(), stream, peer);
     loop {
         let accepted = tokio::select! {
             accepted = socket.accept() => accepted,
+            () = here.closed() => break,
             _ = orders.wait_for(|orders| *orders != Orders::Serve) => break,
         };
         match accepted {
-            Ok((stream, peer)) => open.serve(&here, &clock, stream, peer),
+            Ok((stream, peer)) => serve(stream, peer),
             Err(error) => {
-                tracing::warn!("{}: can't accept a connection: {error}", here.name());
+                let name = here.serving().planned().listener.name.clone();
+                tracing::warn!("{name}: can't accept a connection: {error}");
                 sleep(ACCEPT_PAUSE).await;
             }
         }
     }
     // The system has accepted these already and would reset them.
     while let Some((stream, peer)) = waiting(&socket).await {
-        open.serve(&here, &clock, stream, peer);
+        serve(stream, peer);
     }
 }
 
@@ -257,9 +292,9 @@ impl OpenConnections {
         };
         spawn_local(async move {
             let _entry = entry;
-            match connection.here.tcp() {
-                Some(_) => tcp::serve(stream, peer, id, connection).await,
-                None => connection::serve(stream, peer, id, connection).await,
+            match connection.here.key().is_tcp() {
+                true => tcp::serve(stream, peer, id, connection).await,
+                false => connection::serve(stream, peer, id, connection).await,
             }
         });
     }
@@ -269,8 +304,9 @@ impl OpenConnections {
         self.connections.borrow().values().cloned().collect()
     }
 
-    fn drain(&self) {
-        for connection in self.all() {
+    /// Ends the connections of this kind after the requests that are on their way.
+    fn drain(&self, of: impl Fn(&Connection) -> bool) {
+        for connection in self.all().into_iter().filter(|connection| of(connection)) {
             connection.drain();
         }
     }

@@ -16,10 +16,13 @@ mod grpc_server;
 mod guests;
 mod pausing;
 mod properties;
+mod reconfiguring;
+mod reload;
 mod requests;
 #[path = "../common/runtimes.rs"]
 mod runtimes;
 mod server;
+mod services;
 mod shared;
 mod soak;
 mod starting;

@@ -200,14 +200,45 @@ impl Server {
     }
 
     pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Asks it to read its configuration again.
+    pub(crate) fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(
             Command::new("kill")
-                .args(["-TERM", &id])
+                .args([signal, &id])
                 .status()
                 .unwrap()
                 .success()
         );
+    }
+
+    /// Puts another configuration in the place of its own, as one should: by a move.
+    pub(crate) fn set_config(&self, config: &str) {
+        let new = self.folder.path().join("new.yaml");
+        fs::write(&new, config).unwrap();
+        fs::rename(new, self.folder.path().join("server.yaml")).unwrap();
+    }
+
+    /// Serves another configuration, or refuses it.
+    pub(crate) async fn change_to(&self, config: &str) -> Result<(), ()> {
+        const SERVED: &str = "the new configuration is served";
+        const REFUSED: &str = "refused; the old configuration stays";
+        let count = |log: &str| (log.matches(SERVED).count(), log.matches(REFUSED).count());
+        let before = count(&self.log());
+        self.set_config(config);
+        self.hang_up();
+        until("read again", || count(&self.log()) != before).await;
+        match count(&self.log()).0 > before.0 {
+            true => Ok(()),
+            false => Err(()),
+        }
     }
 
     pub(crate) fn ended(&mut self) -> Option<i32> {

@@ -1,12 +1,13 @@
 //! Asking a registry.
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use http::uri::Scheme;
 use http::{Response, StatusCode, Uri};
 use oci_spec::distribution::Reference;
 
 use super::auth::{self, Challenge};
 use super::secrets::Credentials;
-use crate::location::sibling;
+use crate::location::address;
 use crate::{Fetch, FetchBody, Reason, exchange};
 
 /// Redirects of one request.
@@ -45,7 +46,7 @@ impl<'a> Client<'a> {
         headers: HeaderMap,
     ) -> Result<Response<FetchBody>, Reason> {
         let path = format!("/v2/{}/{path}", self.image.repository());
-        let uri = sibling(self.image.resolve_registry(), &path)?;
+        let uri = address(Scheme::HTTPS, self.image.resolve_registry(), &path)?;
         let response = self.follow(uri.clone(), headers.clone()).await?;
         // A token is for the whole pull: refused with one, another one would be refused as well.
         if response.status() != StatusCode::UNAUTHORIZED || self.authorization.is_some() {
@@ -134,7 +135,9 @@ fn elsewhere(from: &Uri, location: &str) -> Result<Uri, Reason> {
     let wrong = || Reason::Image("a redirect to nowhere".to_owned());
     let uri: Uri = location.parse().map_err(|_| wrong())?;
     let uri = match (uri.authority(), from.authority()) {
-        (None, Some(authority)) if location.starts_with('/') => sibling(authority.as_str(), location)?,
+        (None, Some(authority)) if location.starts_with('/') => {
+            address(Scheme::HTTPS, authority.as_str(), location)?
+        }
         _ => uri,
     };
     match uri.scheme_str() {

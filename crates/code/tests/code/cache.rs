@@ -125,12 +125,12 @@ fn a_failure_is_forgotten_after_its_time() {
         })
         .await;
         let mut options = Options::default();
-        options.negative_ttl = Duration::from_millis(100);
+        options.negative_ttl = Duration::from_millis(500);
         let setup = Setup::new(Clusters::of("c", address), options);
         let asked = remote(&format!("http://{address}/"), &code);
         assert!(!setup.source.code(&asked).await.unwrap_err().cached);
         assert!(setup.source.code(&asked).await.unwrap_err().cached);
-        tokio::time::sleep(Duration::from_millis(120)).await;
+        tokio::time::sleep(Duration::from_millis(520)).await;
         assert!(setup.source.code(&asked).await.unwrap()[..] == code);
         assert_eq!((seen.count(), setup.counts()), (2, [0, 1, 2, 1, 1]));
     });

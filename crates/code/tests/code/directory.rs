@@ -235,3 +235,23 @@ fn what_is_too_large_for_the_directory() {
         assert_eq!(names(directory.path()), [name(&small)]);
     });
 }
+
+#[test]
+fn two_write_the_same_at_the_same_time() {
+    run(async {
+        let directory = TempDir::new().unwrap();
+        let code = module(1, 1_000_000);
+        let body = code.clone();
+        let (address, seen) = serve(move |_, _| ok(&body)).await;
+        let asked = remote(&format!("http://{address}/"), &code);
+        // As two processes would, they know nothing of each other.
+        let one = Setup::new(Clusters::of("c", address), options(directory.path()));
+        let two = Setup::new(Clusters::of("c", address), options(directory.path()));
+        let (first, second) = tokio::join!(one.source.code(&asked), two.source.code(&asked));
+        assert!(first.unwrap()[..] == code && second.unwrap()[..] == code);
+        assert_eq!(seen.count(), 2);
+        assert!(two.warnings().is_empty(), "{:?}", two.warnings());
+        assert_eq!(names(directory.path()), [name(&code)]);
+        assert!(fs::read(directory.path().join(name(&code))).unwrap() == code);
+    });
+}

@@ -103,7 +103,7 @@ fn an_empty_body() {
 #[test]
 fn no_answer_in_time() {
     run(async {
-        let short = Duration::from_millis(50);
+        let short = Duration::from_millis(300);
         let silent = vec![Piece::Wait(Duration::from_secs(600))];
         let reason = fails(silent, Options::default(), |asked| asked.timeout = short).await;
         assert_eq!(reason, Reason::Timeout(short));
@@ -114,7 +114,7 @@ fn no_answer_in_time() {
 fn a_slow_trickle() {
     run(async {
         // Something comes all the time, and still it ends.
-        let limit = Duration::from_millis(100);
+        let limit = Duration::from_millis(300);
         let every = Duration::from_millis(5);
         for lines in ["", "content-length: 1000\r\n"] {
             let trickle = raw(lines, vec![Piece::Trickle(every)]);
@@ -267,19 +267,19 @@ fn a_retry_that_works() {
 #[test]
 fn what_no_retry_can_help() {
     run(async {
+        let no_registry = "invalid URI: user is not the name of a registry: it has neither a dot nor a port";
         for (uri, hash, expected) in [
-            ("http://[x/", None, "invalid URI: invalid authority"),
+            ("oci://user/p:v1", None, no_registry),
             (
-                "ftp://host/p.wasm",
+                "http://host\\/?token=secret",
                 None,
-                "invalid URI: its scheme is not http, https or oci",
+                "invalid URI: invalid uri character",
             ),
             (
-                "http://me:secret@host/?token=secret",
-                None,
-                "invalid URI: it has no host, or credentials in front of it",
+                "http://host/?token=secret",
+                Some("abc"),
+                "sha256 is not 64 hexadecimal digits",
             ),
-            ("http://host/", Some("abc"), "sha256 is not 64 hexadecimal digits"),
         ] {
             let setup = Setup::new(Clusters::default(), Options::default());
             let mut asked = remote(uri, b"x");

@@ -90,7 +90,7 @@ pub struct GrpcSource {
     /// `initial_metadata`: headers of the request, with valid names in lower case and valid values, in order.
     pub initial_metadata: Vec<(String, Vec<u8>)>,
     /// `envoy_grpc.max_receive_message_length`, in bytes: a longer message ends the stream. The client's own limit unless
-    /// given: 64 MiB in the server. Never zero.
+    /// given, or if it was given as zero: 64 MiB in the server. Never zero.
     pub max_receive_message_length: Option<u32>,
     /// `set_node_on_first_message_only`: later requests of a stream leave the node out.
     pub node_on_first_message_only: bool,

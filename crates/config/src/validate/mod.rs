@@ -3,6 +3,7 @@
 mod access_log;
 mod capabilities;
 mod clusters;
+mod config_source;
 mod discovery;
 mod http;
 mod metadata;

@@ -124,6 +124,10 @@ impl Check<'_> {
             allow_precompiled: message.allow_precompiled,
             nack_on_code_cache_miss: message.nack_on_code_cache_miss,
             environment,
+            key_values: message
+                .environment_variables
+                .as_ref()
+                .map_or(0, |variables| variables.key_values.len()),
         })
     }
 

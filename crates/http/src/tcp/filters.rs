@@ -5,9 +5,9 @@ use std::task::Context;
 use std::time::Duration;
 
 use enginebay::abi::{Action, PeerType};
-use enginebay::{Body, Vm};
+use enginebay::{Absent, Body, Vm};
 
-use super::state::{Connection, Side, State, TcpHandle};
+use super::state::{Closing, Connection, Side, State, TcpHandle};
 use crate::chain::Inner;
 use crate::context::Stopped;
 use crate::handle::Handle;
@@ -58,7 +58,15 @@ impl Cx {
     /// Tells the plugins from this place on of the connection. [`State::opening`] is the one that paused, if one did.
     pub(crate) fn open(&self, from: usize) -> Result<(), Stopped> {
         for index in from..self.count() {
-            let root = self.chain.filters[index].plugin.for_stream();
+            let filter = &self.chain.filters[index];
+            let Some(root) = filter.plugin.for_stream() else {
+                let refused = filter.plugin.plugin().why_absent() == Some(Absent::Configuration);
+                if refused || !filter.lets_go_on(true) {
+                    self.connection.state().close(Closing::Failed);
+                }
+                self.check()?;
+                continue;
+            };
             let failed_before = root.vm().failure().is_some();
             let handle = Handle::Tcp(TcpHandle::new(self.connection.clone(), index));
             match root.vm().create_stream(root.id, handle) {

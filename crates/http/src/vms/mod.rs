@@ -5,6 +5,7 @@ mod observer;
 mod platform;
 mod plugin;
 mod reload;
+mod resident;
 mod root;
 mod shared;
 mod timers;
@@ -24,6 +25,7 @@ use timers::Timers;
 
 pub use observer::{Observer, Reload};
 pub(crate) use plugin::LocalPlugin;
+pub use resident::Resident;
 pub(crate) use root::{At, Root};
 pub(crate) use shared::SharedVm;
 
@@ -51,6 +53,17 @@ pub struct Usage {
     pub buffered: usize,
     /// Bytes of the plugins' memories.
     pub memory: u64,
+}
+
+impl std::ops::AddAssign for Usage {
+    fn add_assign(&mut self, other: Usage) {
+        self.vms += other.vms;
+        self.roots += other.roots;
+        self.streams += other.streams;
+        self.callouts += other.callouts;
+        self.buffered += other.buffered;
+        self.memory += other.memory;
+    }
 }
 
 struct Inside {
@@ -116,7 +129,8 @@ impl LocalVms {
 
     /// The plugin's root context, in a VM that is there or in a new one.
     fn root(&self, plugin: &Plugin) -> Result<Rc<Root>, Failure> {
-        let key = plugin.vm_key();
+        let program = plugin.require_program()?;
+        let key = VmKey::of(program, plugin.vm_config());
         let there = self.0.vms.borrow().get(&key).and_then(Weak::upgrade);
         let shared = match there.filter(|shared| shared.vm.failure().is_none()) {
             Some(shared) => shared,
@@ -142,7 +156,7 @@ impl Inside {
             notify: self.notify.clone(),
             callouts: callouts.sender(),
         };
-        let vm = Vm::new(plugin.program(), plugin.vm_config(), Rc::new(platform))?;
+        let vm = Vm::new(plugin.require_program()?, plugin.vm_config(), Rc::new(platform))?;
         Ok(SharedVm::new(vm, plugin, timers, callouts, self.observer.clone()))
     }
 

@@ -13,8 +13,8 @@ use super::{LocalVms, Reload, Root};
 pub(crate) struct LocalPlugin {
     plugin: Plugin,
     vms: LocalVms,
-    /// Where new streams go.
-    root: RefCell<Rc<Root>>,
+    /// Where new streams go; nowhere if the plugin is absent.
+    root: Option<RefCell<Rc<Root>>>,
     /// For `FAIL_RELOAD`.
     reloads: Option<Reloads>,
 }
@@ -22,11 +22,14 @@ pub(crate) struct LocalPlugin {
 impl LocalVms {
     /// Starts a plugin, in a VM that is there if it has one for it.
     pub(crate) fn plugin(&self, plugin: &Plugin) -> Result<LocalPlugin, Failure> {
-        let root = self.root(plugin)?;
+        let root = match plugin.why_absent() {
+            Some(_) => None,
+            None => Some(RefCell::new(self.root(plugin)?)),
+        };
         Ok(LocalPlugin {
             plugin: plugin.clone(),
             vms: self.clone(),
-            root: RefCell::new(root),
+            root,
             reloads: match plugin.failure_policy() {
                 FailurePolicy::FailReload(back_off) => Some(Reloads::new(back_off)),
                 _ => None,
@@ -40,42 +43,38 @@ impl LocalPlugin {
         &self.plugin
     }
 
-    /// Where a stream goes that begins now: after a failure, that may be a new VM.
+    /// Where a stream goes that begins now: after a failure, that may be a new VM. `None` if the plugin is absent.
     #[inline]
-    pub(crate) fn for_stream(&self) -> Rc<Root> {
-        if let Some(reloads) = &self.reloads {
-            self.reload(reloads);
+    pub(crate) fn for_stream(&self) -> Option<Rc<Root>> {
+        let root = self.root.as_ref()?;
+        if let Some(reloads) = &self.reloads
+            && root.borrow().vm().failure().is_some()
+        {
+            self.start_anew(root, reloads);
         }
-        self.root.borrow().clone()
+        Some(root.borrow().clone())
     }
 
     /// Where the plugin is.
-    pub(crate) fn root(&self) -> Rc<Root> {
-        self.root.borrow().clone()
-    }
-
-    #[inline]
-    fn reload(&self, reloads: &Reloads) {
-        if self.root.borrow().vm().failure().is_some() {
-            self.start_anew(reloads);
-        }
+    pub(crate) fn root(&self) -> Option<Rc<Root>> {
+        Some(self.root.as_ref()?.borrow().clone())
     }
 
     #[cold]
-    fn start_anew(&self, reloads: &Reloads) {
+    fn start_anew(&self, root: &RefCell<Rc<Root>>, reloads: &Reloads) {
         let observer = &self.vms.0.observer;
         let mut random = [0];
         self.vms.0.platform.random(&mut random);
-        let proved = self.root.borrow().shared().is_proved();
+        let proved = root.borrow().shared().is_proved();
         let now = Instant::now();
         if !reloads.is_due(now, proved, random[0]) {
             observer.reload(&self.plugin, Reload::BackOff);
             return;
         }
         match self.vms.root(&self.plugin) {
-            Ok(root) => {
+            Ok(new) => {
                 reloads.tried(now, true, random[0]);
-                let old = self.root.replace(root);
+                let old = root.replace(new);
                 drop(old);
                 observer.reload(&self.plugin, Reload::Success);
             }

@@ -63,6 +63,13 @@ fn shared_data() -> Vec<Case> {
     let compared = set(seen("ok/compared"), "key", "2", Arg::Load(NUMBER), Status::Ok);
     let stale = set(seen("cas_mismatch"), "key", "2", num(0), Status::Ok);
     let stale = set(stale, "key", "3", Arg::Load(NUMBER), Status::CasMismatch);
+    let early = set(
+        seen("cas_mismatch/a_number_of_later"),
+        "key",
+        "2",
+        num(u32::MAX),
+        Status::CasMismatch,
+    );
     cases.extend([
         get(compared, "key", Status::Ok).out("2"),
         get(
@@ -74,6 +81,7 @@ fn shared_data() -> Vec<Case> {
         set(case("ok/a_number_for_no_value"), "key", "1", num(7), Status::Ok)
             .differs("the specification could mean CAS_MISMATCH; Envoy gives OK"),
         get(stale, "key", Status::Ok).out("2"),
+        get(early, "key", Status::Ok).out("1"),
         set(
             set(tight(case("internal_failure")), "key", "1", num(0), Status::Ok),
             "other",

@@ -20,7 +20,7 @@ pub(in crate::serve) struct Subscription {
     discoveries: Vec<Discovery>,
 }
 
-/// What is to be asked for so that each of these filters gets its configuration.
+/// What is to be asked for so that each of these filters gets its configuration: those of `Bootstrap::discoveries`, by name.
 pub(in crate::serve) fn subscriptions<'a>(
     filters: impl IntoIterator<Item = (&'a str, &'a Discovery)>,
 ) -> Vec<Arc<Subscription>> {

@@ -76,6 +76,12 @@ impl Cluster {
         &self.config.name
     }
 
+    /// Whether this is what a configuration wants, so that its connections can stay. Files that TLS was read from may have
+    /// changed.
+    pub(in crate::serve) fn is(&self, config: &model::Cluster) -> bool {
+        self.config == *config && config.tls.is_none()
+    }
+
     /// Whether requests to it go in HTTP/2.
     pub(in crate::serve) fn http2(&self) -> bool {
         self.config.http2

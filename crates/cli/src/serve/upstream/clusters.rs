@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use super::cluster::Cluster;
 
-/// The clusters of the configuration, in its order.
+/// The clusters of a configuration, in its order.
+#[derive(Default)]
 pub(in crate::serve) struct Clusters {
     all: Vec<Rc<Cluster>>,
     by_name: HashMap<String, usize>,

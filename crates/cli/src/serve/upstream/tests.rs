@@ -321,7 +321,7 @@ fn idle_connections_are_closed_after_an_hour() {
             let response = cluster.send(request("/", whole("abc"))).await.unwrap();
             read(response).await
         };
-        clock.set(10);
+        clock.set(std::time::Duration::from_secs(10));
         send().await;
         // One with a request is not idle, however long it takes.
         let (_sender, body) = stream();
@@ -333,11 +333,11 @@ fn idle_connections_are_closed_after_an_hour() {
         send().await;
         let open = seen.connections.get();
         assert_eq!(open, if http2 { 1 } else { 2 });
-        clock.set(3609);
+        clock.set(std::time::Duration::from_secs(3609));
         cluster.close_idle();
         send().await;
         assert_eq!((seen.connections.get(), seen.closed.get()), (open, 0));
-        clock.set(3609 + 3600);
+        clock.set(std::time::Duration::from_secs(3609 + 3600));
         cluster.close_idle();
         if http2 {
             // Its long request is still there.
@@ -345,7 +345,7 @@ fn idle_connections_are_closed_after_an_hour() {
             assert_eq!(seen.closed.get(), 0);
             long.abort();
             seen.until(|seen| seen.cancelled.get() == 1).await;
-            clock.set(3609 + 7200);
+            clock.set(std::time::Duration::from_secs(3609 + 7200));
             cluster.close_idle();
         } else {
             assert!(!long.is_finished());
@@ -377,7 +377,7 @@ fn the_idle_timeout_can_be_changed() {
             let (cluster, clock) = with(timeout);
             let response = cluster.send(request("/", whole("abc"))).await.unwrap();
             read(response).await;
-            clock.set(1_000_000);
+            clock.set(std::time::Duration::from_secs(1_000_000));
             cluster.close_idle();
             seen.until(|seen| seen.closed.get() == closed).await;
             // The one without a timeout is still there.

@@ -74,12 +74,8 @@ static_resources:
 }
 
 fn all_subscriptions(bootstrap: &Bootstrap) -> Vec<Arc<Subscription>> {
-    let filters = bootstrap.listeners[0].filters();
-    let discovered = filters.iter().map(|filter| {
-        let discovery = filter.discovery().unwrap();
-        (filter.name.as_str(), discovery)
-    });
-    subscriptions(discovered)
+    let filters = bootstrap.discoveries();
+    subscriptions(filters.map(|(_, filter, discovery)| (filter.name.as_str(), discovery)))
 }
 
 /// What a server hears.
@@ -97,11 +93,13 @@ impl Server {
         let subscriptions = all_subscriptions(&bootstrap);
         let clock = Rc::new(Clock::default());
         let cluster = Cluster::new(bootstrap.clusters[0].clone(), None, clock, 0);
+        let upstreams = ClusterUpstreams::default();
+        upstreams.set(Rc::new(Clusters::new(vec![cluster])));
         let setting = Rc::new(Setting {
             node: bootstrap.node,
             clusters: bootstrap.clusters,
             outside: Box::new(Process),
-            upstreams: Rc::new(ClusterUpstreams(Rc::new(Clusters::new(vec![cluster])))),
+            upstreams: Rc::new(upstreams),
         });
         let (events, receiver) = mpsc::channel(4);
         for subscription in subscriptions.into_iter().take(count) {

@@ -1,0 +1,141 @@
+//! Other configurations, while the server runs.
+
+use crate::client::Client;
+use crate::config::{Plugin, bootstrap, config, http_listener};
+use crate::runtimes::{RUNTIMES, any_runtime};
+use crate::server::{Server, until};
+
+/// Adds this value as `x-enginebay` to responses.
+fn adder(runtime: &'static str, value: &str) -> Plugin {
+    let configuration = format!("{{\"response\": {{\"x-enginebay\": \"{value}\"}}}}");
+    // A test's few configurations may stay.
+    Plugin::configured(runtime, "add_header", configuration.leak())
+}
+
+fn adding(runtime: &'static str, value: &str) -> String {
+    config(&[adder(runtime, value)], &[], false)
+}
+
+/// A configuration that the plugin refuses.
+fn bad(runtime: &'static str) -> String {
+    config(
+        &[Plugin::configured(runtime, "add_header", "no JSON")],
+        &[],
+        false,
+    )
+}
+
+async fn header(client: &mut Client) -> String {
+    let answer = client.get("/direct").await;
+    assert_eq!(answer.status, 200);
+    answer.header("x-enginebay").unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn requests_of_a_connection_meet_the_configuration_of_their_time() {
+    for runtime in RUNTIMES.iter().copied() {
+        let server = Server::start(&adding(runtime, "one"));
+        let mut client = Client::http1(server.address).await;
+        assert_eq!(header(&mut client).await, "one");
+        assert!(server.change_to(&adding(runtime, "two")).await.is_ok());
+        assert_eq!(header(&mut client).await, "two");
+        // The canary, and one for each worker.
+        until("gone", || server.stat(&format!("wasm.{runtime}.active")) == 2).await;
+    }
+}
+
+#[tokio::test]
+async fn a_bad_configuration_is_refused_and_the_old_one_stays() {
+    let runtime = any_runtime();
+    let server = Server::start(&adding(runtime, "one"));
+    let mut client = Client::http1(server.address).await;
+    let refused = [
+        "static_resources: {listeners: [".to_owned(),
+        "static_resources: {listener: []}".to_owned(),
+        bad(runtime),
+        adding(runtime, "two").replace("add_header.wasm", "nowhere.wasm"),
+    ];
+    for config in refused {
+        assert!(server.change_to(&config).await.is_err());
+        assert_eq!(header(&mut client).await, "one");
+    }
+    let log = server.log();
+    assert!(log.contains("Failed to configure base Wasm plugin"), "{log}");
+    assert!(log.contains("Invalid path"), "{log}");
+    assert!(server.is_ready());
+    assert!(server.change_to(&adding(runtime, "three")).await.is_ok());
+    assert_eq!(header(&mut client).await, "three");
+}
+
+#[tokio::test]
+async fn a_watched_file_is_read_when_it_changes() {
+    let runtime = any_runtime();
+    let server = Server::start_with(&adding(runtime, "one"), &["--watch"]);
+    let mut client = Client::http1(server.address).await;
+    server.set_config(&adding(runtime, "two"));
+    server.log_with("the new configuration is served").await;
+    assert_eq!(header(&mut client).await, "two");
+}
+
+#[tokio::test]
+async fn listeners_come_and_go() {
+    let runtime = any_runtime();
+    let listener = |name: &str, value: &str| http_listener(name, &[adder(runtime, value)], &[]);
+    let (a, b) = (listener("a", "a"), listener("b", "b"));
+    let server = Server::start(&bootstrap(std::slice::from_ref(&a), &[], false));
+    let mut first = Client::http1(server.address).await;
+    assert_eq!(header(&mut first).await, "a");
+    assert!(
+        server
+            .change_to(&bootstrap(&[a.clone(), b.clone()], &[], false))
+            .await
+            .is_ok()
+    );
+    let mut second = Client::http1(server.at("b")).await;
+    assert_eq!(header(&mut second).await, "b");
+    assert_eq!(header(&mut first).await, "a");
+    assert!(server.change_to(&bootstrap(&[b], &[], false)).await.is_ok());
+    assert_eq!(header(&mut second).await, "b");
+    assert_eq!(server.admin("/listeners").1.lines().count(), 1);
+    let refused = tokio::net::TcpStream::connect(server.address).await;
+    assert!(refused.is_err());
+}
+
+#[tokio::test]
+async fn two_hundred_changes_under_load_lose_no_request() {
+    const CHANGES: usize = 200;
+    let runtime = any_runtime();
+    let server = Server::start(&adding(runtime, "0"));
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let load: Vec<_> = (0..4)
+        .map(|_| {
+            let (address, stop) = (server.address, stop.clone());
+            tokio::spawn(async move {
+                let mut client = Client::http1(address).await;
+                let mut count = 0;
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    let answer = client.get("/direct").await;
+                    assert_eq!(answer.status, 200);
+                    assert!(answer.header("x-enginebay").is_some());
+                    count += 1;
+                }
+                count
+            })
+        })
+        .collect();
+    for change in 0..CHANGES {
+        match change % 4 {
+            // Refused by the plugin, or by the reader.
+            0 => assert!(server.change_to(&bad(runtime)).await.is_err()),
+            1 => assert!(server.change_to("nonsense: [").await.is_err()),
+            2 => assert!(server.change_to(&adding(runtime, "1")).await.is_ok()),
+            _ => assert!(server.change_to(&adding(runtime, "2")).await.is_ok()),
+        }
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    for client in load {
+        assert!(client.await.unwrap() > 0);
+    }
+    until("gone", || server.stat(&format!("wasm.{runtime}.active")) == 2).await;
+    assert_eq!(server.stat("wasm.add_header.crashes"), 0);
+}

@@ -1,0 +1,153 @@
+//! `docs/config.md` says of every field what it does, and names a test that shows it.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use common::envoy;
+use prost_reflect::DescriptorPool;
+
+const PAGE: &str = include_str!("../../../docs/config.md");
+const OURS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// The fields that no test shows yet, as what they say is not built or not tested from end to end. Whoever does that puts
+/// the test into the page and takes the field out here.
+const NOT_SHOWN_YET: &[&str] = &[
+    "envoy.extensions.wasm.v3.VmConfig.nack_on_code_cache_miss",
+    "envoy.extensions.wasm.v3.WasmService.config",
+    "envoy.extensions.wasm.v3.WasmService.singleton",
+    "envoy.extensions.stat_sinks.wasm.v3.Wasm.config",
+    "envoy.config.core.v3.AsyncDataSource.remote",
+    "envoy.config.core.v3.WatchedDirectory.path",
+    "envoy.config.core.v3.WatchedDirectory.watch_modify",
+    "envoy.config.core.v3.RemoteDataSource.http_uri",
+    "envoy.config.core.v3.RemoteDataSource.retry_policy",
+    "envoy.config.core.v3.HttpUri.uri",
+    "envoy.config.core.v3.HttpUri.timeout",
+    "envoy.config.core.v3.RetryPolicy.retry_back_off",
+    "envoy.config.core.v3.RetryPolicy.num_retries",
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter.config_discovery",
+    "envoy.config.listener.v3.Filter.config_discovery",
+    "envoy.config.core.v3.ExtensionConfigSource.config_source",
+    "envoy.config.core.v3.ExtensionConfigSource.default_config",
+    "envoy.config.core.v3.ExtensionConfigSource.apply_default_config_without_warming",
+    "envoy.config.core.v3.ConfigSource.api_config_source",
+    "envoy.config.core.v3.ConfigSource.initial_fetch_timeout",
+    "envoy.config.core.v3.ConfigSource.path_config_source",
+    "envoy.config.core.v3.PathConfigSource.path",
+    "envoy.config.core.v3.PathConfigSource.watched_directory",
+    "envoy.config.core.v3.PathConfigSource.poll_interval",
+    "envoy.config.core.v3.ApiConfigSource.set_node_on_first_message_only",
+    "envoy.config.core.v3.GrpcService.timeout",
+    "envoy.config.core.v3.GrpcService.initial_metadata",
+    "envoy.config.core.v3.GrpcService.EnvoyGrpc.authority",
+    "envoy.config.core.v3.GrpcService.EnvoyGrpc.max_receive_message_length",
+];
+
+struct Row<'a> {
+    field: &'a str,
+    here: &'a str,
+    envoy: &'a str,
+    test: &'a str,
+}
+
+/// The sections about messages, each with its rows.
+fn sections() -> Vec<(&'static str, Vec<Row<'static>>)> {
+    let mut sections = Vec::new();
+    for part in PAGE.split("\n### ").skip(1) {
+        let (title, body) = part.split_once('\n').unwrap();
+        let rows = body.lines().filter(|line| line.starts_with("| `")).map(|line| {
+            let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+            let &[field, here, envoy, test] = cells.as_slice() else {
+                panic!("four cells are expected: {line}")
+            };
+            Row {
+                field: field.trim_matches('`'),
+                here,
+                envoy,
+                test: test.trim_matches('`'),
+            }
+        });
+        sections.push((title.trim_matches('`'), rows.collect()));
+    }
+    sections
+}
+
+#[test]
+fn every_field_is_there() {
+    let sections = sections();
+    let ours = DescriptorPool::decode(OURS).unwrap();
+    let list = envoy::list();
+    let expected: BTreeSet<&str> = list
+        .messages
+        .iter()
+        .filter(|message| message.whole)
+        .map(|message| message.name.as_str())
+        .collect();
+    let found: BTreeSet<&str> = sections.iter().map(|(name, _)| *name).collect();
+    assert_eq!(found, expected);
+    assert_eq!(sections.len(), expected.len(), "a section is there twice");
+    for (name, rows) in &sections {
+        let message = list
+            .messages
+            .iter()
+            .find(|message| message.name == *name)
+            .unwrap();
+        let fields: Vec<&str> = message.fields.iter().map(|field| field.name.as_str()).collect();
+        let found: Vec<&str> = rows.iter().map(|row| row.field).collect();
+        assert_eq!(found, fields, "{name}");
+        let known = ours.get_message_by_name(name).unwrap();
+        // The other way round: Envoy's list is whole, so a field of ours is in it.
+        for field in known.fields() {
+            assert!(fields.contains(&field.name()), "{}", field.full_name());
+        }
+        for row in rows {
+            let field = format!("{name}.{}", row.field);
+            assert!(!row.here.is_empty() && !row.envoy.is_empty(), "{field}");
+            assert!(
+                !row.here.contains("ignored"),
+                "{field}: say what it does, or refuse it"
+            );
+            if known.get_field_by_name(row.field).is_none() {
+                assert!(row.here.starts_with("refused"), "{field} is not in our messages");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_tests_it_names_are_there() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut not_shown = Vec::new();
+    for (message, rows) in sections() {
+        for row in rows {
+            let field = format!("{message}.{}", row.field);
+            if row.test == "-" {
+                not_shown.push(field);
+                continue;
+            }
+            let (file, name) = row
+                .test
+                .split_once("::")
+                .unwrap_or_else(|| panic!("{field}: {}", row.test));
+            let text =
+                std::fs::read_to_string(crates.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+            let declared = text.lines().collect::<Vec<_>>().windows(4).any(|lines| {
+                let (function, before) = lines.split_last().unwrap();
+                function.contains(&format!("fn {name}(")) && before.iter().any(|line| is_test(line))
+            });
+            assert!(declared, "{field}: there is no test {name} in {file}");
+        }
+    }
+    not_shown.sort_unstable();
+    let mut expected = NOT_SHOWN_YET.to_vec();
+    expected.sort_unstable();
+    assert_eq!(not_shown, expected);
+}
+
+fn is_test(line: &str) -> bool {
+    ["#[test]", "#[tokio::test"]
+        .iter()
+        .any(|attribute| line.trim().starts_with(attribute))
+}
