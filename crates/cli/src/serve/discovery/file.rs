@@ -79,7 +79,15 @@ fn read(path: &Path, content: &[u8]) -> Result<DiscoveryResponse, String> {
         return DiscoveryResponse::decode(content).map_err(|error| error.to_string());
     }
     let text = std::str::from_utf8(content).map_err(|error| error.to_string())?;
-    read_discovery_response(text, &path.to_string_lossy()).map_err(|error| error.to_string())
+    let name = path.to_string_lossy();
+    read_discovery_response(text, &name).map_err(|error| {
+        let error = error.to_string();
+        // The line in the log has it already.
+        let without_name = error
+            .strip_prefix(&*name)
+            .and_then(|rest| rest.strip_prefix(": "));
+        without_name.unwrap_or(&error).to_owned()
+    })
 }
 
 async fn content(source: &FileSource) -> io::Result<Vec<u8>> {

@@ -3,6 +3,7 @@
 mod control_plane;
 mod file;
 mod grpc;
+mod lines;
 mod nack;
 mod watch;
 
