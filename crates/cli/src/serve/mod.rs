@@ -6,6 +6,7 @@ mod callouts;
 mod codes;
 mod connection;
 mod crew;
+mod discovery;
 mod gate;
 mod headers;
 mod here;
