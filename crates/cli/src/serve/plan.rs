@@ -78,15 +78,16 @@ impl ListenerKey {
 pub(super) struct Found {
     /// Remote code, by its digest, or why there is none.
     pub(super) codes: HashMap<String, Result<Bytes, LoadError>>,
-    /// The plugins of discovered filters, by the name of the filter.
-    pub(super) discovered: HashMap<String, model::Plugin>,
+    /// The plugins of discovered filters, by the filter's place in [`Bootstrap::discoveries`].
+    pub(super) discovered: HashMap<usize, Arc<model::Plugin>>,
 }
 
-/// Reads the configuration's file.
-pub(super) fn read(path: &Path) -> Result<Bootstrap, String> {
+/// Reads the configuration's file. Also gives its text.
+pub(super) fn read(path: &Path) -> Result<(Bootstrap, String), String> {
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| format!("{file}: {error}"))?;
-    load_bootstrap(&text, &file, &Process).map_err(|error| error.to_string())
+    let bootstrap = load_bootstrap(&text, &file, &Process).map_err(|error| error.to_string())?;
+    Ok((bootstrap, text))
 }
 
 /// Engines with room for the VMs of all workers three times over, so that a configuration can be started beside another, and
@@ -113,10 +114,8 @@ pub(super) fn remote_codes<'a>(
     bootstrap: &'a Bootstrap,
     found: &'a Found,
 ) -> impl Iterator<Item = (&'a str, &'a model::Plugin, &'a RemoteCode)> {
-    let discovered = found
-        .discovered
-        .iter()
-        .map(|(name, plugin)| (name.as_str(), plugin));
+    let discovered = found.discovered.values();
+    let discovered = discovered.map(|plugin| ("a discovered configuration", &**plugin));
     bootstrap
         .plugins()
         .chain(discovered)
@@ -145,6 +144,8 @@ struct Loading<'a> {
     upstreams: Rc<SilentUpstreams>,
     running: Option<&'a Plan>,
     proved: HashSet<Identity>,
+    /// Discovered filters so far.
+    discoveries: usize,
     problems: Vec<String>,
 }
 
@@ -170,6 +171,7 @@ impl Loader {
             upstreams: Rc::new(SilentUpstreams(names.collect())),
             running,
             proved: HashSet::new(),
+            discoveries: 0,
             problems: Vec::new(),
         };
         let listeners = bootstrap.listeners.iter().map(|listener| {
@@ -235,7 +237,9 @@ impl Loading<'_> {
         let Some(discovery) = filter.discovery() else {
             return self.plugin(&filter.path, filter.plugin()?);
         };
-        match (self.found.discovered.get(&filter.name), &discovery.default) {
+        let place = self.discoveries;
+        self.discoveries += 1;
+        match (self.found.discovered.get(&place), &discovery.default) {
             (Some(plugin), _) => self.plugin(&filter.path, plugin),
             (None, Some(default)) => self.plugin(&default.path, &default.plugin),
             (None, None) => Some(Plugin::absent(

@@ -14,6 +14,9 @@ use tokio::task::{LocalSet, spawn_blocking, spawn_local};
 use super::admin::Admin;
 use super::codes::{self, ClusterFetch};
 use super::crew::Crew;
+use super::discovered::Discovered;
+use super::discovery::watch::FileWatch;
+use super::discovery::{self, Event, What};
 use super::limits::Limits;
 use super::plan::{self, Found, Loader, Plan};
 use super::rig::Rig;
@@ -23,7 +26,7 @@ use super::{Mode, ServeArgs};
 
 /// Runs the server to its end.
 pub(super) fn run(args: &ServeArgs) -> Result<(), String> {
-    let bootstrap = plan::read(&args.config)?;
+    let (bootstrap, text) = plan::read(&args.config)?;
     let workers = worker_count(args);
     let engines = plan::engines(&bootstrap, workers, args.engine.options())?;
     let limits = Limits::new(&args.limits);
@@ -47,11 +50,14 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), String> {
     tasks.block_on(&runtime, async {
         let mut server = Server::new(args, loader, stats, workers);
         if args.mode == Mode::Validate {
-            server.load(&bootstrap).await?;
+            server.bootstrap = bootstrap;
+            server.load().await?;
             println!("configuration '{}' OK", args.config.display());
             return Ok(());
         }
-        server.serve(args, bootstrap, admin.as_ref(), workers).await
+        server
+            .serve(args, (bootstrap, text), admin.as_ref(), workers)
+            .await
     })
 }
 
@@ -108,8 +114,19 @@ struct Server {
     stats: Arc<Stats>,
     codes: CodeSource,
     rig: Rc<Rig>,
+    /// The configuration, as far as it stands in the file.
+    bootstrap: Bootstrap,
+    discovered: Discovered,
     /// What runs.
     plan: Option<Arc<Plan>>,
+}
+
+/// Until the file has changed. Never, if it is not watched.
+async fn changed(watch: &mut Option<FileWatch>) {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Server {
@@ -125,6 +142,8 @@ impl Server {
             stats,
             codes,
             rig,
+            bootstrap: Bootstrap::default(),
+            discovered: Discovered::default(),
             plan: None,
         }
     }
@@ -132,14 +151,14 @@ impl Server {
     async fn serve(
         &mut self,
         args: &ServeArgs,
-        bootstrap: Bootstrap,
+        (bootstrap, text): (Bootstrap, String),
         admin: Option<&Admin>,
         workers: usize,
     ) -> Result<(), String> {
         let mut signals = Signals::new()?;
         let mut crew = Crew::start(args, &self.stats, workers)?;
         let begun = tokio::select! {
-            begun = self.change(&mut crew, &bootstrap) => begun,
+            begun = self.begin(&mut crew, bootstrap) => begun,
             signal = signals.end() => Err(format!("{signal}: stopped while starting")),
         };
         if let Err(problem) = begun {
@@ -154,9 +173,11 @@ impl Server {
         }
         self.stats.set_live(true);
         tracing::info!("ready with {workers} workers");
-        let mut watch = args.watch.then(|| super::watch::Watch::new(&args.config));
+        let mut watch = args
+            .watch
+            .then(|| discovery::watch::file(&args.config, text.as_bytes()));
         let result = loop {
-            let reload = tokio::select! {
+            let why = tokio::select! {
                 asked = signals.next() => match asked {
                     Asked::End(name) => {
                         tracing::info!("{name}: finishing requests");
@@ -164,10 +185,14 @@ impl Server {
                     }
                     Asked::Reload => "SIGHUP",
                 },
-                () = super::watch::changed(&mut watch) => "the file has changed",
+                () = changed(&mut watch) => "the file has changed",
+                event = self.discovered.next() => {
+                    self.hear(&mut crew, event).await;
+                    continue;
+                }
                 () = crew.lost_one() => break crew.stop(),
             };
-            tracing::info!("{}: {reload}: reading it", args.config.display());
+            tracing::info!("{}: {why}: reading it", args.config.display());
             match self.reread(args, &mut crew).await {
                 Ok(()) => {
                     tracing::info!("{}: the new configuration is served", args.config.display());
@@ -187,15 +212,97 @@ impl Server {
         result
     }
 
+    /// Serves the first configuration, once everything it is to wait for was heard of.
+    async fn begin(&mut self, crew: &mut Crew, bootstrap: Bootstrap) -> Result<(), String> {
+        self.bootstrap = bootstrap;
+        if self.bootstrap.discoveries().next().is_some() {
+            self.rig.know_clusters(&self.bootstrap).await?;
+            self.discovered = Discovered::subscribe(&self.bootstrap, self.rig.upstreams())?;
+        }
+        while !self.discovered.is_warm() {
+            let event = self.discovered.next().await;
+            if let What::Update(update) = event.what {
+                let before = self
+                    .discovered
+                    .set(&event.subscription, Some(update.resource.plugin));
+                // Whether it is any good is seen before anything is served.
+                match self.load().await {
+                    Ok(_) => update.verdict.accept(),
+                    Err(problems) => {
+                        self.discovered.restore(before);
+                        update.verdict.refuse(problems);
+                    }
+                }
+            }
+        }
+        self.change(crew).await
+    }
+
+    /// Does what a control plane or a file of a plugin wants.
+    async fn hear(&mut self, crew: &mut Crew, event: Event) {
+        match event.what {
+            What::Update(update) => {
+                let before = self
+                    .discovered
+                    .set(&event.subscription, Some(update.resource.plugin));
+                match self.change(crew).await {
+                    Ok(()) => update.verdict.accept(),
+                    Err(problems) => {
+                        self.discovered.restore(before);
+                        update.verdict.refuse(problems);
+                    }
+                }
+            }
+            What::Removed => {
+                let before = self.discovered.set(&event.subscription, None);
+                if let Err(problems) = self.change(crew).await {
+                    tracing::error!("{}: can't be removed: {problems}", event.subscription.name);
+                    self.discovered.restore(before);
+                }
+            }
+            // The default is served already, or nothing is.
+            What::GoOn(why) => tracing::debug!("{}: goes on without: {why:?}", event.subscription.name),
+        }
+    }
+
     async fn reread(&mut self, args: &ServeArgs, crew: &mut Crew) -> Result<(), String> {
-        let bootstrap = plan::read(&args.config)?;
-        self.change(crew, &bootstrap).await
+        let (bootstrap, _) = plan::read(&args.config)?;
+        let same = {
+            let wanted = |bootstrap: &Bootstrap| -> Vec<_> {
+                let discoveries = bootstrap.discoveries();
+                discoveries
+                    .map(|(_, filter, discovery)| (filter.name.clone(), discovery.clone()))
+                    .collect()
+            };
+            wanted(&bootstrap) == wanted(&self.bootstrap)
+        };
+        let old = std::mem::replace(&mut self.bootstrap, bootstrap);
+        let mut asked = None;
+        if !same {
+            // What comes of the new ones is served as it comes; until then their filters do as without it.
+            let new = Discovered::subscribe(&self.bootstrap, self.rig.upstreams());
+            match new {
+                Ok(new) => asked = Some(std::mem::replace(&mut self.discovered, new)),
+                Err(problem) => {
+                    self.bootstrap = old;
+                    return Err(problem);
+                }
+            }
+        }
+        let changed = self.change(crew).await;
+        if changed.is_err() {
+            self.bootstrap = old;
+            if let Some(asked) = asked {
+                self.discovered = asked;
+            }
+        }
+        changed
     }
 
     /// Loads a configuration.
-    async fn load(&mut self, bootstrap: &Bootstrap) -> Result<Arc<Plan>, String> {
-        let found = self.find(bootstrap).await?;
-        let (loader, bootstrap, running) = (self.loader.clone(), bootstrap.clone(), self.plan.clone());
+    async fn load(&mut self) -> Result<Arc<Plan>, String> {
+        let found = self.find().await?;
+        let (loader, bootstrap, running) = (self.loader.clone(), self.bootstrap.clone(), self.plan.clone());
         let loaded = spawn_blocking(move || loader.load(&bootstrap, &found, running.as_deref()));
         loaded
             .await
@@ -204,16 +311,19 @@ impl Server {
     }
 
     /// Everything from outside that a configuration needs.
-    async fn find(&self, bootstrap: &Bootstrap) -> Result<Found, String> {
-        let mut found = Found::default();
-        let remote: Vec<_> = plan::remote_codes(bootstrap, &found)
+    async fn find(&self) -> Result<Found, String> {
+        let mut found = Found {
+            discovered: self.discovered.plugins().clone(),
+            ..Found::default()
+        };
+        let remote: Vec<_> = plan::remote_codes(&self.bootstrap, &found)
             .map(|(_, plugin, remote)| (remote.clone(), plugin.vm.nack_on_code_cache_miss))
             .collect();
         if remote.is_empty() {
             return Ok(found);
         }
         // What fetches goes through the clusters of the new configuration, if there is none before.
-        self.rig.know_clusters(bootstrap).await?;
+        self.rig.know_clusters(&self.bootstrap).await?;
         for (remote, from_cache) in remote {
             let code = match from_cache {
                 true => match self.codes.cached_or_fetch(&remote).await {
@@ -228,8 +338,8 @@ impl Server {
     }
 
     /// Serves with another configuration, or with the first one: it is started everywhere before it is served anywhere.
-    async fn change(&mut self, crew: &mut Crew, bootstrap: &Bootstrap) -> Result<(), String> {
-        let plan = self.load(bootstrap).await?;
+    async fn change(&mut self, crew: &mut Crew) -> Result<(), String> {
+        let plan = self.load().await?;
         let sockets = crew.bind(&plan)?;
         let here = self.rig.prepare_services(plan.clone()).await?;
         crew.prepare(&plan).await?;

@@ -10,6 +10,7 @@ mod callouts;
 mod capabilities;
 mod client;
 mod config;
+mod discovered;
 mod failing_plugins;
 mod foreign;
 mod grpc_server;

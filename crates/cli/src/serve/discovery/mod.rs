@@ -4,11 +4,6 @@
 //! [`subscriptions`] says what is to be asked for, and [`run`] asks for one of them until nobody listens any more. It tells
 //! [`Event`]s, and the control plane gets the server's [`Verdict`] on each configuration as ACK or NACK. As in Envoy (1.40,
 //! asked), each filter has a stream of its own, so that a configuration that is refused for one filter holds up no other.
-#![expect(unused_imports, reason = "the server does not ask for configurations yet")]
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the server does not ask for configurations yet")
-)]
 
 mod closes;
 mod event;
@@ -30,7 +25,9 @@ use enginebay::config::model::{Cluster, ConfigSource, Node};
 use enginebay_http::Upstreams;
 use tokio::sync::mpsc;
 
-pub(in crate::serve) use event::{Event, Resource, Update, Verdict, What, Why};
+pub(in crate::serve) use event::{Event, What};
+#[cfg(test)]
+use event::{Update, Why};
 use feed::Feed;
 pub(in crate::serve) use subscription::{Subscription, check, subscriptions};
 
