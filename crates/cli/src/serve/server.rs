@@ -246,7 +246,11 @@ impl Server {
                     .discovered
                     .set(&event.subscription, Some(update.resource.plugin));
                 match self.change(crew).await {
-                    Ok(()) => update.verdict.accept(),
+                    Ok(()) => {
+                        let version = update.resource.version;
+                        tracing::info!("{}: version {version:?} is served", event.subscription.name);
+                        update.verdict.accept();
+                    }
                     Err(problems) => {
                         self.discovered.restore(before);
                         update.verdict.refuse(problems);

@@ -82,14 +82,10 @@ async fn a_bad_one_leaves_traffic_as_it_was() {
 
 #[tokio::test]
 async fn without_a_configuration_and_a_default_requests_get_500() {
-    let server = Server::start(&bootstrap(
-        &[listener(
-            "{initial_fetch_timeout: 0.2s, api_config_source: {api_type: GRPC, transport_api_version: V3, grpc_services: \
-             [{envoy_grpc: {cluster_name: dead}}]}}",
-        )],
-        &[],
-        false,
-    ));
+    let source = "{initial_fetch_timeout: 0.2s, api_config_source: {api_type: GRPC, transport_api_version: V3, grpc_services: \
+                  [{envoy_grpc: {cluster_name: dead}}]}}";
+    let config = bootstrap(&[listener(source)], &[], false);
+    let server = Server::start(&format!("node: {{id: me, cluster: mine}}\n{config}"));
     let mut client = Client::http1(server.address).await;
     assert_eq!(client.get("/direct").await.status, 500);
 }
