@@ -19,6 +19,7 @@ mod pausing;
 mod properties;
 mod reconfiguring;
 mod reload;
+mod remote_code;
 mod requests;
 #[path = "../common/runtimes.rs"]
 mod runtimes;
