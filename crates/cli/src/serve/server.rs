@@ -121,6 +121,20 @@ struct Server {
     plan: Option<Arc<Plan>>,
 }
 
+/// What the main thread does next.
+enum Next {
+    /// Reads the configuration again: why.
+    Read(&'static str),
+    /// Something came for a discovered filter.
+    Hear(Event),
+}
+
+/// Has the workers finish their requests.
+async fn finish(crew: &mut Crew, signals: &mut Signals, name: &str) -> Result<(), String> {
+    tracing::info!("{name}: finishing requests");
+    crew.drain(&mut async || signals.end().await).await
+}
+
 /// Until the file has changed. Never, if it is not watched.
 async fn changed(watch: &mut Option<FileWatch>) {
     match watch {
@@ -177,39 +191,47 @@ impl Server {
             .watch
             .then(|| discovery::watch::file(&args.config, text.as_bytes()));
         let result = loop {
-            let why = tokio::select! {
+            let what = tokio::select! {
                 asked = signals.next() => match asked {
-                    Asked::End(name) => {
-                        tracing::info!("{name}: finishing requests");
-                        break crew.drain(&mut async || signals.end().await).await;
-                    }
-                    Asked::Reload => "SIGHUP",
+                    Asked::End(name) => break finish(&mut crew, &mut signals, name).await,
+                    Asked::Reload => Next::Read("SIGHUP"),
                 },
-                () = changed(&mut watch) => "the file has changed",
-                event = self.discovered.next() => {
-                    self.hear(&mut crew, event).await;
-                    continue;
-                }
+                () = changed(&mut watch) => Next::Read("the file has changed"),
+                event = self.discovered.next() => Next::Hear(event),
                 () = crew.lost_one() => break crew.stop(),
             };
-            tracing::info!("{}: {why}: reading it", args.config.display());
-            match self.reread(args, &mut crew).await {
-                Ok(()) => {
-                    tracing::info!("{}: the new configuration is served", args.config.display());
-                    if let Some(admin) = admin {
-                        admin.set_listeners(crew.addresses());
-                    }
-                }
-                Err(problems) => {
-                    for problem in problems.lines() {
-                        tracing::error!("{problem}");
-                    }
-                    tracing::error!("{}: refused; the old configuration stays", args.config.display());
-                }
+            // A change may take long: code is fetched, plugins start. It does not keep the server from ending.
+            tokio::select! {
+                () = self.go_on(args, &mut crew, admin, what) => {}
+                name = signals.end() => break finish(&mut crew, &mut signals, name).await,
             }
         };
         self.stats.set_live(false);
         result
+    }
+
+    /// Does what came next.
+    async fn go_on(&mut self, args: &ServeArgs, crew: &mut Crew, admin: Option<&Admin>, what: Next) {
+        let file = args.config.display();
+        let why = match what {
+            Next::Read(why) => why,
+            Next::Hear(event) => return self.hear(crew, event).await,
+        };
+        tracing::info!("{file}: {why}: reading it");
+        match self.reread(args, crew).await {
+            Ok(()) => {
+                tracing::info!("{file}: the new configuration is served");
+                if let Some(admin) = admin {
+                    admin.set_listeners(crew.addresses());
+                }
+            }
+            Err(problems) => {
+                for problem in problems.lines() {
+                    tracing::error!("{problem}");
+                }
+                tracing::error!("{file}: refused; the old configuration stays");
+            }
+        }
     }
 
     /// Serves the first configuration, once everything it is to wait for was heard of.

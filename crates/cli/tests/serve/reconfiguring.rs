@@ -78,6 +78,27 @@ async fn a_watched_file_is_read_when_it_changes() {
 }
 
 #[tokio::test]
+async fn a_change_that_takes_long_keeps_nobody_from_ending_the_server() {
+    let runtime = any_runtime();
+    // Takes connections, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let mut server = Server::start(&adding(runtime, "one"));
+    let local = format!("local: {{filename: {:?}}}", crate::config::guest("add_header"));
+    let remote = format!(
+        "remote: {{sha256: \"{}\", http_uri: {{uri: \"http://code.example/p.wasm\", cluster: up, timeout: 600s}}}}",
+        "0".repeat(64)
+    );
+    let slow = config(&[adder(runtime, "two")], &[port], false).replace(&local, &remote);
+    server.set_config(&slow);
+    server.hang_up();
+    server.log_with("SIGHUP: reading it").await;
+    assert_eq!(header(&mut Client::http1(server.address).await).await, "one");
+    server.terminate();
+    assert_eq!(server.ended(), Some(0));
+}
+
+#[tokio::test]
 async fn listeners_come_and_go() {
     let runtime = any_runtime();
     let listener = |name: &str, value: &str| http_listener(name, &[adder(runtime, value)], &[]);
