@@ -3,8 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use enginebay::config::proto::envoy::service::discovery::v3::DiscoveryResponse;
+use tonic::Status;
+
 use crate::client::Client;
 use crate::config::{bootstrap, guest, http_listener};
+use crate::control_plane::ControlPlane;
 use crate::runtimes::{RUNTIMES, any_runtime};
 use crate::server::{Server, until};
 
@@ -78,6 +82,68 @@ async fn a_bad_one_leaves_traffic_as_it_was() {
     replace(&file, &response(runtime, 3, &adding("three")));
     server.log_with("version \"3\" is served").await;
     assert_eq!(header(&mut client).await, "three");
+}
+
+/// The same as a message, with a nonce.
+fn message(runtime: &str, version: u32, value: &str) -> DiscoveryResponse {
+    let text = response(runtime, version, value);
+    let mut message = enginebay::config::read_discovery_response(&text, "a response").unwrap();
+    message.type_url = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig".to_owned();
+    message.nonce = format!("nonce {version}");
+    message
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_control_plane_says_what_a_filter_is() {
+    let runtime = any_runtime();
+    let mut plane = ControlPlane::start().await;
+    let source = "{api_config_source: {api_type: GRPC, transport_api_version: V3, grpc_services: [{envoy_grpc: \
+                  {cluster_name: up}}]}}";
+    let config = bootstrap(&[listener(source)], &[plane.port], true);
+    let config = format!("node: {{id: me, cluster: mine}}\n{config}");
+    // It waits for the first configuration.
+    let starting = tokio::task::spawn_blocking(move || Server::start(&config));
+    let mut stream = plane.stream().await;
+    let first = stream.request().await;
+    assert_eq!(first.resource_names, ["found"]);
+    assert_eq!(first.node.unwrap().id, "me");
+    stream.send(message(runtime, 1, &adding("one")));
+    let ack = stream.request().await;
+    assert_eq!(
+        (ack.version_info.as_str(), ack.response_nonce.as_str()),
+        ("1", "nonce 1")
+    );
+    let server = starting.await.unwrap();
+    let mut client = Client::http1(server.address).await;
+    assert_eq!(header(&mut client).await, "one");
+
+    // What the plugin refuses is refused, and changes nothing.
+    stream.send(message(runtime, 2, "no JSON"));
+    let nack = stream.request().await;
+    assert_eq!(
+        (nack.version_info.as_str(), nack.response_nonce.as_str()),
+        ("1", "nonce 2")
+    );
+    let detail = nack.error_detail.unwrap().message;
+    assert!(
+        detail.contains("Failed to configure base Wasm plugin"),
+        "{detail}"
+    );
+    assert_eq!(header(&mut client).await, "one");
+
+    stream.send(message(runtime, 3, &adding("three")));
+    assert_eq!(stream.request().await.version_info, "3");
+    assert_eq!(header(&mut client).await, "three");
+
+    // It comes back, and knows what it has.
+    stream.close(Status::unavailable("going"));
+    let mut stream = plane.stream().await;
+    assert_eq!(stream.request().await.version_info, "3");
+    assert_eq!(header(&mut client).await, "three");
+    stream.send(message(runtime, 4, &adding("four")));
+    assert_eq!(stream.request().await.version_info, "4");
+    assert_eq!(header(&mut client).await, "four");
+    until("gone", || server.stat(&format!("wasm.{runtime}.active")) == 2).await;
 }
 
 #[tokio::test]

@@ -10,6 +10,9 @@ mod callouts;
 mod capabilities;
 mod client;
 mod config;
+#[path = "../../src/serve/discovery/tests/control_plane.rs"]
+#[expect(dead_code, reason = "the tests of discovery alone use more of it")]
+mod control_plane;
 mod discovered;
 mod failing_plugins;
 mod foreign;
