@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
 
+use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -23,7 +25,13 @@ impl Log {
             .with_target(false)
             .with_writer(log.clone())
             .finish();
-        (log, tracing::subscriber::set_default(subscriber))
+        // With one subscriber alone, tracing asks the thread that comes by a place first whether anybody wants to hear of it:
+        // that may be one of another test, which logs nowhere.
+        static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
+        LazyLock::force(&ANOTHER);
+        let guard = tracing::subscriber::set_default(subscriber);
+        tracing::callsite::rebuild_interest_cache();
+        (log, guard)
     }
 
     fn lines(&self) -> Vec<String> {
@@ -71,6 +79,13 @@ fn of_an_xds_server() {
         stream.request().await;
         stream.close(tonic::Status::unimplemented("not here"));
         plane.stream().await;
+        let logged = async {
+            while log.lines().len() < 4 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        // What is missing is shown below.
+        let _ = tokio::time::timeout(Duration::from_secs(10), logged).await;
     });
     let expected = [
         format!("WARN gRPC config: initial fetch timed out for {KIND} (one)"),
