@@ -32,6 +32,11 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(unknown) = args.only.iter().find(|name| !CHOICES.contains(&name.as_str())) {
         bail!("there is no choice {unknown}: there are {}", CHOICES.join(", "));
     }
+    let runner = match (args.check, process::has_nextest()) {
+        (true, _) => Runner::Check,
+        (false, true) => Runner::Nextest,
+        (false, false) => Runner::Test,
+    };
     let variables = needs::variables()?;
     for choice in CHOICES {
         if !args.only.is_empty() && !args.only.iter().any(|name| name == choice) {
@@ -39,7 +44,7 @@ pub fn run(args: &Args) -> Result<()> {
         }
         process::run(
             Command::new(process::cargo())
-                .args(arguments(choice, args.check))
+                .args(arguments(choice, runner))
                 .envs(variables.iter().map(|(name, value)| (name, value)))
                 .current_dir(workspace::root()),
         )?;
@@ -47,11 +52,19 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn arguments(choice: &str, check: bool) -> Vec<&str> {
-    let command: &[&str] = if check {
-        &["check", "--all-targets"]
-    } else {
-        &["test", "--all-targets", "--no-fail-fast"]
+/// What is done with each choice.
+#[derive(Clone, Copy)]
+enum Runner {
+    Check,
+    Nextest,
+    Test,
+}
+
+fn arguments(choice: &str, runner: Runner) -> Vec<&str> {
+    let command: &[&str] = match runner {
+        Runner::Check => &["check", "--all-targets"],
+        Runner::Nextest => &["nextest", "run", "--no-fail-fast"],
+        Runner::Test => &["test", "--all-targets", "--no-fail-fast"],
     };
     let packages = PACKAGES.iter().flat_map(|package| ["--package", package]);
     let features: &[&str] = match choice {
@@ -89,13 +102,13 @@ mod tests {
 
     #[test]
     fn a_choice_is_one_feature_or_none() {
-        let none = arguments("none", true).join(" ");
+        let none = arguments("none", Runner::Check).join(" ");
         assert!(
             none.starts_with("check --all-targets --package enginebay "),
             "{none}"
         );
         assert!(none.ends_with("--no-default-features"), "{none}");
-        let one = arguments("wamr", false).join(" ");
+        let one = arguments("wamr", Runner::Nextest).join(" ");
         assert!(one.ends_with("--no-default-features --features wamr"), "{one}");
     }
 }

@@ -28,6 +28,11 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Whether cargo-nextest is installed.
+pub(crate) fn has_nextest() -> bool {
+    succeeds(Command::new(cargo()).args(["nextest", "--version"]))
+}
+
 /// Whether the command starts and exits with 0. Its output is not shown.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     command

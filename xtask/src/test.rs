@@ -22,7 +22,7 @@ pub struct Args {
 ///
 /// What the builds need is missing and can't be installed, a command cannot be started, or a test failed.
 pub fn run(args: &Args) -> Result<()> {
-    let has_nextest = process::succeeds(Command::new(process::cargo()).args(["nextest", "--version"]));
+    let has_nextest = process::has_nextest();
     let variables = needs::variables()?;
     for command in commands(has_nextest, &args.rest) {
         process::run(

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-/// The root folder of the checkout that xtask was built from.
+/// The root folder of the checkout that `cargo xtask` was called in, or else that xtask was built from: two checkouts
+/// with one target directory share one program.
 pub fn root() -> PathBuf {
-    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    xtask.parent().unwrap_or(xtask).to_owned()
+    let xtask = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).to_owned(), PathBuf::from);
+    xtask.parent().unwrap_or(&xtask).to_owned()
 }
 
 /// The folder with the guest plugins.

@@ -46,7 +46,7 @@ pub fn read_code(code: &Code) -> Result<Cow<'_, [u8]>, Failure> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "wasmi"))]
 mod tests {
     use enginebay_config::{Process, load_plugin};
 
@@ -54,7 +54,6 @@ mod tests {
     use crate::{Engines, Plugin};
 
     #[test]
-    #[cfg(feature = "wasmi")]
     fn remote_code_comes_from_outside() {
         let remote = format!(
             "vm_config: {{runtime: envoy.wasm.runtime.wasmi, code: {{remote: {{sha256: '{}', http_uri: {{uri: \
