@@ -4,17 +4,18 @@ mod admin;
 mod attributes;
 mod callouts;
 mod codes;
+mod config_dump;
 mod connection;
 mod crew;
 mod gate;
 mod headers;
 mod here;
-mod histogram;
 mod io;
 mod limits;
 mod listen;
 mod log;
 mod plan;
+mod query;
 mod reply;
 mod response_body;
 mod rig;
@@ -53,6 +54,10 @@ pub(crate) struct ServeArgs {
     /// The least important messages to log. Plugins cannot log more than this either.
     #[arg(short = 'l', long, value_name = "LEVEL", default_value = "info")]
     log_level: log::Level,
+
+    /// Other levels for parts of the server, for example `wasm:debug` for what plugins log, or `main:warning`.
+    #[arg(long, value_name = "COMPONENT:LEVEL", value_delimiter = ',')]
+    component_log_level: Vec<log::Component>,
 
     /// `validate` loads and starts every plugin once, and exits.
     #[arg(long, value_name = "MODE", default_value = "serve")]
@@ -107,7 +112,8 @@ Bounds:
   upstream response headers     60 KiB
   a TCP connection without data 1 h, unless configured
 
-Admin interface (admin.address): /ready, /stats?filter=REGEX, /runtimes, /listeners.";
+Admin interface (admin.address): /ready, /stats, /stats/prometheus, /config_dump, /runtimes,
+/listeners; / says what each can be asked.";
 
 /// Runs the server until SIGTERM or SIGINT.
 ///
@@ -115,7 +121,7 @@ Admin interface (admin.address): /ready, /stats?filter=REGEX, /runtimes, /listen
 /// What keeps it from starting. Of several problems of the configuration, the last; the others are written to the
 /// standard error before.
 pub(crate) fn run(args: ServeArgs) -> Result<(), Error> {
-    log::start(args.log_level);
+    log::start(args.log_level, &args.component_log_level);
     server::run(&args).map_err(|problems| {
         let mut problems: Vec<Error> = problems.lines().map(Error::new).collect();
         let last = problems

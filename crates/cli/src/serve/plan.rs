@@ -9,7 +9,8 @@ use std::sync::Arc;
 use enginebay::config::model::{
     self, Bootstrap, Cluster, Code, Listener, RemoteCode, Roots, RouteTable, WasmFilter,
 };
-use enginebay::config::{Process, load_bootstrap};
+use enginebay::config::proto::envoy::config::bootstrap::v3::Bootstrap as BootstrapMessage;
+use enginebay::config::{Process, load_bootstrap, read_bootstrap};
 use enginebay::{Absent, EngineOptions, Engines, FailState, Failure, Plugin, PluginConfig, VmKey};
 use enginebay_code::{Code as Bytes, LoadError};
 use enginebay_http::{ChainOptions, FilterChain, LocalVms};
@@ -82,11 +83,13 @@ pub(super) struct Found {
     pub(super) discovered: HashMap<String, model::Plugin>,
 }
 
-/// Reads the configuration's file.
-pub(super) fn read(path: &Path) -> Result<Bootstrap, String> {
+/// Reads the configuration's file: what it says, and the message itself for `/config_dump`.
+pub(super) fn read(path: &Path) -> Result<(Bootstrap, BootstrapMessage), String> {
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| format!("{file}: {error}"))?;
-    load_bootstrap(&text, &file, &Process).map_err(|error| error.to_string())
+    let bootstrap = load_bootstrap(&text, &file, &Process).map_err(|error| error.to_string())?;
+    let message = read_bootstrap(&text, &file).map_err(|error| error.to_string())?;
+    Ok((bootstrap, message))
 }
 
 /// Engines with room for the VMs of all workers three times over, so that a configuration can be started beside another, and

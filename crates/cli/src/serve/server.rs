@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use enginebay::config::model::Bootstrap;
+use enginebay::config::proto::envoy::config::bootstrap::v3::Bootstrap as BootstrapMessage;
 use enginebay::host::Shared;
 use enginebay_code::CodeSource;
 use tokio::runtime;
@@ -12,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{LocalSet, spawn_blocking, spawn_local};
 
 use super::admin::Admin;
-use super::codes::{self, ClusterFetch};
+use super::codes::ClusterFetch;
 use super::crew::Crew;
 use super::limits::Limits;
 use super::plan::{self, Found, Loader, Plan};
@@ -23,7 +24,7 @@ use super::{Mode, ServeArgs};
 
 /// Runs the server to its end.
 pub(super) fn run(args: &ServeArgs) -> Result<(), String> {
-    let bootstrap = plan::read(&args.config)?;
+    let (bootstrap, message) = plan::read(&args.config)?;
     let workers = worker_count(args);
     let engines = plan::engines(&bootstrap, workers, args.engine.options())?;
     let limits = Limits::new(&args.limits);
@@ -51,7 +52,9 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), String> {
             println!("configuration '{}' OK", args.config.display());
             return Ok(());
         }
-        server.serve(args, bootstrap, admin.as_ref(), workers).await
+        server
+            .serve(args, (bootstrap, message), admin.as_ref(), workers)
+            .await
     })
 }
 
@@ -117,7 +120,7 @@ impl Server {
         let rig = Rc::new(Rig::new(workers, Rc::new(Clock::default()), &stats));
         let mut options = enginebay_code::Options::default();
         options.directory = args.code_cache.clone();
-        let (codes, driver) = CodeSource::new(options, codes::observer(&stats));
+        let (codes, driver) = CodeSource::new(options, stats.codes());
         spawn_local(driver.run(Rc::new(ClusterFetch(rig.upstreams().clone()))));
         spawn_local(Rig::keep_time(rig.clone()));
         Server {
@@ -132,7 +135,7 @@ impl Server {
     async fn serve(
         &mut self,
         args: &ServeArgs,
-        bootstrap: Bootstrap,
+        (bootstrap, message): (Bootstrap, BootstrapMessage),
         admin: Option<&Admin>,
         workers: usize,
     ) -> Result<(), String> {
@@ -151,6 +154,7 @@ impl Server {
         }
         if let Some(admin) = admin {
             admin.set_listeners(crew.addresses());
+            admin.config().set_bootstrap(&message);
         }
         self.stats.set_live(true);
         tracing::info!("ready with {workers} workers");
@@ -169,10 +173,11 @@ impl Server {
             };
             tracing::info!("{}: {reload}: reading it", args.config.display());
             match self.reread(args, &mut crew).await {
-                Ok(()) => {
+                Ok(message) => {
                     tracing::info!("{}: the new configuration is served", args.config.display());
                     if let Some(admin) = admin {
                         admin.set_listeners(crew.addresses());
+                        admin.config().set_bootstrap(&message);
                     }
                 }
                 Err(problems) => {
@@ -187,9 +192,10 @@ impl Server {
         result
     }
 
-    async fn reread(&mut self, args: &ServeArgs, crew: &mut Crew) -> Result<(), String> {
-        let bootstrap = plan::read(&args.config)?;
-        self.change(crew, &bootstrap).await
+    async fn reread(&mut self, args: &ServeArgs, crew: &mut Crew) -> Result<BootstrapMessage, String> {
+        let (bootstrap, message) = plan::read(&args.config)?;
+        self.change(crew, &bootstrap).await?;
+        Ok(message)
     }
 
     /// Loads a configuration.
