@@ -5,13 +5,14 @@ use std::time::Duration;
 use enginebay_config::model;
 
 /// Envoy's `JitteredExponentialBackOffStrategy`: any time below an interval that doubles up to a maximum.
-pub(crate) struct BackOff {
+pub struct BackOff {
     next: u64,
     max: u64,
 }
 
 impl BackOff {
-    pub(crate) fn new(config: &model::BackOff) -> BackOff {
+    /// The back-off with these intervals, at its beginning.
+    pub fn new(config: &model::BackOff) -> BackOff {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
         BackOff {
             next: millis(config.base_interval),
@@ -19,8 +20,8 @@ impl BackOff {
         }
     }
 
-    /// The next wait.
-    pub(crate) fn wait(&mut self) -> Duration {
+    /// The next wait: less than the interval, of whole milliseconds.
+    pub fn wait(&mut self) -> Duration {
         let interval = self.next;
         self.next = interval.saturating_mul(2).min(self.max);
         // Without randomness waits are as long as they can be.

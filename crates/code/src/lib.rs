@@ -52,6 +52,7 @@ mod options;
 mod source;
 mod verified;
 
+pub use back_off::BackOff;
 pub use driver::Driver;
 pub use error::{LoadError, Reason};
 pub use fetch::{BoxError, Fetch, FetchBody, FetchFuture};

@@ -137,6 +137,36 @@ impl model::Plugin {
     }
 }
 
+impl model::Plugin {
+    /// The plugin in the resource at `index` of a response, where the others are not for this filter: a control plane may
+    /// send more resources than it was asked for. Else as [`model::Plugin::from_discovery`].
+    ///
+    /// # Errors
+    ///
+    /// There is no such resource; and as [`model::Plugin::from_discovery`].
+    pub fn from_discovered_resource(
+        response: &DiscoveryResponse,
+        index: usize,
+        filter: &str,
+        discovery: &model::Discovery,
+        clusters: &[model::Cluster],
+        source: &str,
+        outside: &dyn Outside,
+    ) -> Result<Self, ConfigError> {
+        let names = clusters.iter().map(|cluster| cluster.name.as_str());
+        let mut check = Check::new(outside).with_clusters(names);
+        let path = path::index("resources", index);
+        let plugin = match response.resources.get(index) {
+            Some(any) => check.discovered_resource(any, path, filter, discovery),
+            None => {
+                check.problem(path, "there is no such resource");
+                None
+            }
+        };
+        finish(plugin, check, source, outside, &Positions::new())
+    }
+}
+
 /// What a check found: the value and warnings, or problems.
 fn finish<T>(
     value: Option<T>,

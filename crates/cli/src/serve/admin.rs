@@ -48,7 +48,7 @@ struct State {
     stats: Arc<Stats>,
     runtimes: String,
     listeners: Mutex<String>,
-    config: ConfigDump,
+    config: Arc<ConfigDump>,
 }
 
 impl Admin {
@@ -57,6 +57,7 @@ impl Admin {
         address: SocketAddr,
         registry: &Registry,
         stats: &Arc<Stats>,
+        config: Arc<ConfigDump>,
         args: &ServeArgs,
     ) -> Result<Self, String> {
         let about = |error| format!("admin.address: can't listen on {address}: {error}");
@@ -71,7 +72,7 @@ impl Admin {
             stats: stats.clone(),
             runtimes: runtimes(registry),
             listeners: Mutex::default(),
-            config: ConfigDump::default(),
+            config,
         });
         let shared = state.clone();
         std::thread::Builder::new()
@@ -88,11 +89,6 @@ impl Admin {
             let _ = writeln!(text, "{name}::{address}");
         }
         *self.0.listeners() = text;
-    }
-
-    /// What `/config_dump` shows.
-    pub(super) fn config(&self) -> &ConfigDump {
-        &self.0.config
     }
 }
 

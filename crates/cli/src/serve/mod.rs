@@ -7,6 +7,8 @@ mod codes;
 mod config_dump;
 mod connection;
 mod crew;
+mod discovered;
+mod discovery;
 mod gate;
 mod headers;
 mod here;
@@ -26,7 +28,6 @@ mod serving;
 mod stats;
 mod tcp;
 mod upstream;
-mod watch;
 mod worker;
 
 use std::num::NonZeroUsize;
@@ -111,6 +112,9 @@ Bounds:
   an idle upstream connection   1 h, or idle_timeout of the cluster
   upstream response headers     60 KiB
   a TCP connection without data 1 h, unless configured
+
+SIGHUP reads the configuration again, as a change of the file does with --watch: a listener with the same name, address
+and kind keeps its connections. A configuration that is bad is refused, and the old one stays.
 
 Admin interface (admin.address): /ready, /stats, /stats/prometheus, /config_dump, /runtimes,
 /listeners; / says what each can be asked.";

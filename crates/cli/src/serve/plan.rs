@@ -9,8 +9,7 @@ use std::sync::Arc;
 use enginebay::config::model::{
     self, Bootstrap, Cluster, Code, Listener, RemoteCode, Roots, RouteTable, WasmFilter,
 };
-use enginebay::config::proto::envoy::config::bootstrap::v3::Bootstrap as BootstrapMessage;
-use enginebay::config::{Process, load_bootstrap, read_bootstrap};
+use enginebay::config::{Process, load_bootstrap};
 use enginebay::{Absent, EngineOptions, Engines, FailState, Failure, Plugin, PluginConfig, VmKey};
 use enginebay_code::{Code as Bytes, LoadError};
 use enginebay_http::{ChainOptions, FilterChain, LocalVms};
@@ -79,17 +78,16 @@ impl ListenerKey {
 pub(super) struct Found {
     /// Remote code, by its digest, or why there is none.
     pub(super) codes: HashMap<String, Result<Bytes, LoadError>>,
-    /// The plugins of discovered filters, by the name of the filter.
-    pub(super) discovered: HashMap<String, model::Plugin>,
+    /// The plugins of discovered filters, by the filter's place in [`Bootstrap::discoveries`].
+    pub(super) discovered: HashMap<usize, Arc<model::Plugin>>,
 }
 
-/// Reads the configuration's file: what it says, and the message itself for `/config_dump`.
-pub(super) fn read(path: &Path) -> Result<(Bootstrap, BootstrapMessage), String> {
+/// Reads the configuration's file. Also gives its text.
+pub(super) fn read(path: &Path) -> Result<(Bootstrap, String), String> {
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| format!("{file}: {error}"))?;
     let bootstrap = load_bootstrap(&text, &file, &Process).map_err(|error| error.to_string())?;
-    let message = read_bootstrap(&text, &file).map_err(|error| error.to_string())?;
-    Ok((bootstrap, message))
+    Ok((bootstrap, text))
 }
 
 /// Engines with room for the VMs of all workers three times over, so that a configuration can be started beside another, and
@@ -116,10 +114,8 @@ pub(super) fn remote_codes<'a>(
     bootstrap: &'a Bootstrap,
     found: &'a Found,
 ) -> impl Iterator<Item = (&'a str, &'a model::Plugin, &'a RemoteCode)> {
-    let discovered = found
-        .discovered
-        .iter()
-        .map(|(name, plugin)| (name.as_str(), plugin));
+    let discovered = found.discovered.values();
+    let discovered = discovered.map(|plugin| ("a discovered configuration", &**plugin));
     bootstrap
         .plugins()
         .chain(discovered)
@@ -148,6 +144,8 @@ struct Loading<'a> {
     upstreams: Rc<SilentUpstreams>,
     running: Option<&'a Plan>,
     proved: HashSet<Identity>,
+    /// Discovered filters so far.
+    discoveries: usize,
     problems: Vec<String>,
 }
 
@@ -173,6 +171,7 @@ impl Loader {
             upstreams: Rc::new(SilentUpstreams(names.collect())),
             running,
             proved: HashSet::new(),
+            discoveries: 0,
             problems: Vec::new(),
         };
         let listeners = bootstrap.listeners.iter().map(|listener| {
@@ -238,7 +237,9 @@ impl Loading<'_> {
         let Some(discovery) = filter.discovery() else {
             return self.plugin(&filter.path, filter.plugin()?);
         };
-        match (self.found.discovered.get(&filter.name), &discovery.default) {
+        let place = self.discoveries;
+        self.discoveries += 1;
+        match (self.found.discovered.get(&place), &discovery.default) {
             (Some(plugin), _) => self.plugin(&filter.path, plugin),
             (None, Some(default)) => self.plugin(&default.path, &default.plugin),
             (None, None) => Some(Plugin::absent(

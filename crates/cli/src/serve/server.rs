@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use enginebay::config::model::Bootstrap;
-use enginebay::config::proto::envoy::config::bootstrap::v3::Bootstrap as BootstrapMessage;
 use enginebay::host::Shared;
 use enginebay_code::CodeSource;
 use tokio::runtime;
@@ -14,7 +13,11 @@ use tokio::task::{LocalSet, spawn_blocking, spawn_local};
 
 use super::admin::Admin;
 use super::codes::ClusterFetch;
+use super::config_dump::ConfigDump;
 use super::crew::Crew;
+use super::discovered::Discovered;
+use super::discovery::watch::FileWatch;
+use super::discovery::{self, Event, What};
 use super::limits::Limits;
 use super::plan::{self, Found, Loader, Plan};
 use super::rig::Rig;
@@ -24,14 +27,18 @@ use super::{Mode, ServeArgs};
 
 /// Runs the server to its end.
 pub(super) fn run(args: &ServeArgs) -> Result<(), String> {
-    let (bootstrap, message) = plan::read(&args.config)?;
+    let (bootstrap, text) = plan::read(&args.config)?;
     let workers = worker_count(args);
     let engines = plan::engines(&bootstrap, workers, args.engine.options())?;
     let limits = Limits::new(&args.limits);
     let shared = Shared::new(limits.shared);
     let stats = Arc::new(Stats::new(engines.registry(), workers, shared));
+    let config = Arc::new(ConfigDump::default());
     let admin = match (args.mode, bootstrap.admin) {
-        (Mode::Serve, Some(address)) => Some(Admin::start(address, engines.registry(), &stats, args)?),
+        (Mode::Serve, Some(address)) => {
+            let config = config.clone();
+            Some(Admin::start(address, engines.registry(), &stats, config, args)?)
+        }
         _ => None,
     };
     let loader = Arc::new(Loader {
@@ -46,14 +53,15 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), String> {
         .map_err(|error| format!("can't start: {error}"))?;
     let tasks = LocalSet::new();
     tasks.block_on(&runtime, async {
-        let mut server = Server::new(args, loader, stats, workers);
+        let mut server = Server::new(args, loader, stats, config, workers);
         if args.mode == Mode::Validate {
-            server.load(&bootstrap).await?;
+            server.bootstrap = bootstrap;
+            server.load().await?;
             println!("configuration '{}' OK", args.config.display());
             return Ok(());
         }
         server
-            .serve(args, (bootstrap, message), admin.as_ref(), workers)
+            .serve(args, (bootstrap, text), admin.as_ref(), workers)
             .await
     })
 }
@@ -110,13 +118,32 @@ struct Server {
     loader: Arc<Loader>,
     stats: Arc<Stats>,
     codes: CodeSource,
+    /// What runs, for people to read.
+    config: Arc<ConfigDump>,
     rig: Rc<Rig>,
+    /// The configuration, as far as it stands in the file.
+    bootstrap: Bootstrap,
+    discovered: Discovered,
     /// What runs.
     plan: Option<Arc<Plan>>,
 }
 
+/// Until the file has changed. Never, if it is not watched.
+async fn changed(watch: &mut Option<FileWatch>) {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Server {
-    fn new(args: &ServeArgs, loader: Arc<Loader>, stats: Arc<Stats>, workers: usize) -> Self {
+    fn new(
+        args: &ServeArgs,
+        loader: Arc<Loader>,
+        stats: Arc<Stats>,
+        config: Arc<ConfigDump>,
+        workers: usize,
+    ) -> Self {
         let rig = Rc::new(Rig::new(workers, Rc::new(Clock::default()), &stats));
         let mut options = enginebay_code::Options::default();
         options.directory = args.code_cache.clone();
@@ -127,7 +154,10 @@ impl Server {
             loader,
             stats,
             codes,
+            config,
             rig,
+            bootstrap: Bootstrap::default(),
+            discovered: Discovered::default(),
             plan: None,
         }
     }
@@ -135,14 +165,14 @@ impl Server {
     async fn serve(
         &mut self,
         args: &ServeArgs,
-        (bootstrap, message): (Bootstrap, BootstrapMessage),
+        (bootstrap, text): (Bootstrap, String),
         admin: Option<&Admin>,
         workers: usize,
     ) -> Result<(), String> {
         let mut signals = Signals::new()?;
         let mut crew = Crew::start(args, &self.stats, workers)?;
         let begun = tokio::select! {
-            begun = self.change(&mut crew, &bootstrap) => begun,
+            begun = self.begin(&mut crew, bootstrap) => begun,
             signal = signals.end() => Err(format!("{signal}: stopped while starting")),
         };
         if let Err(problem) = begun {
@@ -154,13 +184,15 @@ impl Server {
         }
         if let Some(admin) = admin {
             admin.set_listeners(crew.addresses());
-            admin.config().set_bootstrap(&message);
         }
+        self.config.set_bootstrap(&args.config, &text);
         self.stats.set_live(true);
         tracing::info!("ready with {workers} workers");
-        let mut watch = args.watch.then(|| super::watch::Watch::new(&args.config));
+        let mut watch = args
+            .watch
+            .then(|| discovery::watch::file(&args.config, text.as_bytes()));
         let result = loop {
-            let reload = tokio::select! {
+            let why = tokio::select! {
                 asked = signals.next() => match asked {
                     Asked::End(name) => {
                         tracing::info!("{name}: finishing requests");
@@ -168,16 +200,19 @@ impl Server {
                     }
                     Asked::Reload => "SIGHUP",
                 },
-                () = super::watch::changed(&mut watch) => "the file has changed",
+                () = changed(&mut watch) => "the file has changed",
+                event = self.discovered.next() => {
+                    self.hear(&mut crew, event).await;
+                    continue;
+                }
                 () = crew.lost_one() => break crew.stop(),
             };
-            tracing::info!("{}: {reload}: reading it", args.config.display());
+            tracing::info!("{}: {why}: reading it", args.config.display());
             match self.reread(args, &mut crew).await {
-                Ok(message) => {
+                Ok(()) => {
                     tracing::info!("{}: the new configuration is served", args.config.display());
                     if let Some(admin) = admin {
                         admin.set_listeners(crew.addresses());
-                        admin.config().set_bootstrap(&message);
                     }
                 }
                 Err(problems) => {
@@ -192,16 +227,113 @@ impl Server {
         result
     }
 
-    async fn reread(&mut self, args: &ServeArgs, crew: &mut Crew) -> Result<BootstrapMessage, String> {
-        let (bootstrap, message) = plan::read(&args.config)?;
-        self.change(crew, &bootstrap).await?;
-        Ok(message)
+    /// Serves the first configuration, once everything it is to wait for was heard of.
+    async fn begin(&mut self, crew: &mut Crew, bootstrap: Bootstrap) -> Result<(), String> {
+        self.bootstrap = bootstrap;
+        if self.bootstrap.discoveries().next().is_some() {
+            self.rig.know_clusters(&self.bootstrap).await?;
+            self.discovered = Discovered::subscribe(&self.bootstrap, self.rig.upstreams())?;
+        }
+        while !self.discovered.is_warm() {
+            let event = self.discovered.next().await;
+            if let What::Update(update) = event.what {
+                let before = self
+                    .discovered
+                    .set(&event.subscription, Some(update.resource.plugin.clone()));
+                // Whether it is any good is seen before anything is served.
+                match self.load().await {
+                    Ok(_) => {
+                        self.config.set_discovered(&event.subscription, &update.resource);
+                        update.verdict.accept();
+                    }
+                    Err(problems) => {
+                        self.discovered.restore(before);
+                        update.verdict.refuse(problems);
+                    }
+                }
+            }
+        }
+        self.change(crew).await
+    }
+
+    /// Does what a control plane or a file of a plugin wants.
+    async fn hear(&mut self, crew: &mut Crew, event: Event) {
+        match event.what {
+            What::Update(update) => {
+                let before = self
+                    .discovered
+                    .set(&event.subscription, Some(update.resource.plugin.clone()));
+                match self.change(crew).await {
+                    Ok(()) => {
+                        self.config.set_discovered(&event.subscription, &update.resource);
+                        let version = update.resource.version;
+                        tracing::info!("{}: version {version:?} is served", event.subscription.name);
+                        update.verdict.accept();
+                    }
+                    Err(problems) => {
+                        self.discovered.restore(before);
+                        update.verdict.refuse(problems);
+                    }
+                }
+            }
+            What::Removed => {
+                let before = self.discovered.set(&event.subscription, None);
+                match self.change(crew).await {
+                    Ok(()) => self.config.remove_discovered(&event.subscription),
+                    Err(problems) => {
+                        tracing::error!("{}: can't be removed: {problems}", event.subscription.name);
+                        self.discovered.restore(before);
+                    }
+                }
+            }
+            // The default is served already, or nothing is.
+            What::GoOn(why) => tracing::debug!("{}: goes on without: {why:?}", event.subscription.name),
+        }
+    }
+
+    async fn reread(&mut self, args: &ServeArgs, crew: &mut Crew) -> Result<(), String> {
+        let (bootstrap, text) = plan::read(&args.config)?;
+        let same = {
+            let wanted = |bootstrap: &Bootstrap| -> Vec<_> {
+                let discoveries = bootstrap.discoveries();
+                discoveries
+                    .map(|(_, filter, discovery)| (filter.name.clone(), discovery.clone()))
+                    .collect()
+            };
+            wanted(&bootstrap) == wanted(&self.bootstrap)
+        };
+        let old = std::mem::replace(&mut self.bootstrap, bootstrap);
+        let mut asked = None;
+        if !same {
+            // What comes of the new ones is served as it comes; until then their filters do as without it.
+            let new = Discovered::subscribe(&self.bootstrap, self.rig.upstreams());
+            match new {
+                Ok(new) => asked = Some(std::mem::replace(&mut self.discovered, new)),
+                Err(problem) => {
+                    self.bootstrap = old;
+                    return Err(problem);
+                }
+            }
+        }
+        let changed = self.change(crew).await;
+        if changed.is_err() {
+            self.bootstrap = old;
+            if let Some(asked) = asked {
+                self.discovered = asked;
+            }
+            return changed;
+        }
+        if asked.is_some() {
+            self.config.forget_discovered();
+        }
+        self.config.set_bootstrap(&args.config, &text);
+        Ok(())
     }
 
     /// Loads a configuration.
-    async fn load(&mut self, bootstrap: &Bootstrap) -> Result<Arc<Plan>, String> {
-        let found = self.find(bootstrap).await?;
-        let (loader, bootstrap, running) = (self.loader.clone(), bootstrap.clone(), self.plan.clone());
+    async fn load(&mut self) -> Result<Arc<Plan>, String> {
+        let found = self.find().await?;
+        let (loader, bootstrap, running) = (self.loader.clone(), self.bootstrap.clone(), self.plan.clone());
         let loaded = spawn_blocking(move || loader.load(&bootstrap, &found, running.as_deref()));
         loaded
             .await
@@ -210,16 +342,19 @@ impl Server {
     }
 
     /// Everything from outside that a configuration needs.
-    async fn find(&self, bootstrap: &Bootstrap) -> Result<Found, String> {
-        let mut found = Found::default();
-        let remote: Vec<_> = plan::remote_codes(bootstrap, &found)
+    async fn find(&self) -> Result<Found, String> {
+        let mut found = Found {
+            discovered: self.discovered.plugins().clone(),
+            ..Found::default()
+        };
+        let remote: Vec<_> = plan::remote_codes(&self.bootstrap, &found)
             .map(|(_, plugin, remote)| (remote.clone(), plugin.vm.nack_on_code_cache_miss))
             .collect();
         if remote.is_empty() {
             return Ok(found);
         }
         // What fetches goes through the clusters of the new configuration, if there is none before.
-        self.rig.know_clusters(bootstrap).await?;
+        self.rig.know_clusters(&self.bootstrap).await?;
         for (remote, from_cache) in remote {
             let code = match from_cache {
                 true => match self.codes.cached_or_fetch(&remote).await {
@@ -234,8 +369,8 @@ impl Server {
     }
 
     /// Serves with another configuration, or with the first one: it is started everywhere before it is served anywhere.
-    async fn change(&mut self, crew: &mut Crew, bootstrap: &Bootstrap) -> Result<(), String> {
-        let plan = self.load(bootstrap).await?;
+    async fn change(&mut self, crew: &mut Crew) -> Result<(), String> {
+        let plan = self.load().await?;
         let sockets = crew.bind(&plan)?;
         let here = self.rig.prepare_services(plan.clone()).await?;
         crew.prepare(&plan).await?;

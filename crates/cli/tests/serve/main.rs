@@ -10,14 +10,18 @@ mod callouts;
 mod capabilities;
 mod client;
 mod config;
+mod discovered;
 mod failing_plugins;
 mod foreign;
 mod grpc_server;
 mod guests;
 mod pausing;
+#[path = "../common/prometheus.rs"]
+mod prometheus;
 mod properties;
 mod reconfiguring;
 mod reload;
+mod remote_code;
 mod requests;
 #[path = "../common/runtimes.rs"]
 mod runtimes;
@@ -26,6 +30,7 @@ mod services;
 mod shared;
 mod soak;
 mod starting;
+mod stats;
 mod stopping;
 mod tcp;
 mod tls;

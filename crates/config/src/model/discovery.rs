@@ -65,7 +65,7 @@ pub enum ConfigSource {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileSource {
-    /// `path`: the file. It must be there when the configuration is loaded. Not looked at yet.
+    /// `path`: the file. It must be there when the configuration is loaded, which is not looked at here.
     pub path: PathBuf,
     /// `watched_directory.path`: the file is read again when something is moved into this directory; if not given, when
     /// something is moved to the file itself.
@@ -85,12 +85,12 @@ pub struct GrpcSource {
     pub cluster: String,
     /// `envoy_grpc.authority`: the `:authority` to send; the cluster's name unless given.
     pub authority: String,
-    /// `timeout` of the stream: `None` if it was not given, or as zero, which is no limit.
+    /// `timeout`: `None` if it was not given, or as zero. As in Envoy, it does not end the stream, which has no limit.
     pub timeout: Option<Duration>,
     /// `initial_metadata`: headers of the request, with valid names in lower case and valid values, in order.
     pub initial_metadata: Vec<(String, Vec<u8>)>,
     /// `envoy_grpc.max_receive_message_length`, in bytes: a longer message ends the stream. The client's own limit unless
-    /// given, or if it was given as zero. Never zero.
+    /// given, or if it was given as zero: 64 MiB in the server. Never zero.
     pub max_receive_message_length: Option<u32>,
     /// `set_node_on_first_message_only`: later requests of a stream leave the node out.
     pub node_on_first_message_only: bool,

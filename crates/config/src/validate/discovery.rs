@@ -105,7 +105,17 @@ impl Check<'_> {
             );
             return None;
         };
-        let mut path = path::index("resources", 0);
+        self.discovered_resource(any, path::index("resources", 0), name, discovery)
+    }
+
+    /// The plugin that the resource at `path` has for the filter `name`.
+    pub(crate) fn discovered_resource(
+        &mut self,
+        any: &Any,
+        mut path: String,
+        name: &str,
+        discovery: &Discovery,
+    ) -> Option<Plugin> {
         let extension: core::TypedExtensionConfig = if type_name(&any.type_url) == RESOURCE {
             let resource: Resource = self.unpack(any, &[RESOURCE], &path)?;
             path = path::field(&path, "resource");

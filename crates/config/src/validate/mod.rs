@@ -57,7 +57,7 @@ impl<'a> Check<'a> {
         self.warnings.push(Problem::new(path, message));
     }
 
-    fn problem(&mut self, path: impl Into<String>, message: impl Into<String>) {
+    pub(crate) fn problem(&mut self, path: impl Into<String>, message: impl Into<String>) {
         self.problems.push(Problem::new(path, message));
     }
 

@@ -30,9 +30,9 @@ const MAX_TEXT: usize = 1 << 10;
 
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Status {
-    pub(super) code: u32,
-    pub(super) message: String,
+pub(crate) struct Status {
+    pub(crate) code: u32,
+    pub(crate) message: String,
 }
 
 impl Status {
@@ -149,7 +149,7 @@ fn grpc_timeout(timeout: Duration) -> Option<HeaderValue> {
 }
 
 /// What a server sends, in order. [`Event::Close`] is the last.
-pub(super) struct Events {
+pub(crate) struct Events {
     stage: Stage,
     /// What is to be told before anything more is read.
     next: VecDeque<Event>,
@@ -164,7 +164,7 @@ enum Stage {
 }
 
 #[derive(Debug)]
-pub(super) enum Event {
+pub(crate) enum Event {
     InitialMetadata(HeaderMap),
     Message(Bytes),
     TrailingMetadata(HeaderMap),
@@ -172,7 +172,7 @@ pub(super) enum Event {
 }
 
 impl Events {
-    pub(super) async fn next(&mut self) -> Event {
+    pub(crate) async fn next(&mut self) -> Event {
         loop {
             if let Some(event) = self.next.pop_front() {
                 return event;

@@ -21,10 +21,23 @@ use tokio::sync::{Notify, oneshot};
 use crate::ChainOptions;
 use crate::handle::Handle;
 use crate::vms::SharedVm;
-use outgoing::Outgoing;
+pub(crate) use grpc::{Event as GrpcEvent, Events};
+pub(crate) use outgoing::Outgoing;
 pub use upstreams::{LocalBoxBody, UpstreamFuture, Upstreams};
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
+
+/// A gRPC stream that belongs to no VM: both of its ends.
+pub(crate) fn grpc_stream(
+    upstreams: &dyn Upstreams,
+    target: GrpcTarget,
+    max_waiting: usize,
+    max_message: usize,
+) -> Result<(Outgoing, Events), CalloutError> {
+    let (outgoing, body) = outgoing::stream(max_waiting);
+    let events = grpc::stream(upstreams, target, body, max_message)?;
+    Ok((outgoing, events))
+}
 
 /// The callouts of one VM. Dropped, they are all broken off.
 pub(crate) struct VmCallouts(Rc<Inside>);
@@ -122,8 +135,8 @@ impl Callouts for Sender {
     fn grpc_stream(&self, id: CalloutId, target: GrpcTarget) -> Result<(), CalloutError> {
         self.with(|inside| {
             let limit = inside.options.callout_response;
-            let (outgoing, body) = outgoing::stream(inside.options.grpc_send);
-            let events = grpc::stream(&*inside.upstreams, target, body, limit)?;
+            let (outgoing, events) =
+                grpc_stream(&*inside.upstreams, target, inside.options.grpc_send, limit)?;
             let to = Rc::downgrade(inside);
             inside.start(id, Some(outgoing), async move {
                 let mut events = events;

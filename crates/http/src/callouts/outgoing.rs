@@ -50,7 +50,7 @@ impl http_body::Body for Whole {
 }
 
 /// The sending end of a gRPC stream.
-pub(super) struct Outgoing {
+pub(crate) struct Outgoing {
     messages: mpsc::UnboundedSender<Item>,
     /// What waits to be sent, see [`cost`].
     waiting: Arc<AtomicUsize>,
@@ -86,7 +86,7 @@ pub(super) fn stream(limit: usize) -> (Outgoing, Messages) {
 }
 
 impl Outgoing {
-    pub(super) fn send(&self, message: &Bytes, end: bool) -> Result<(), CalloutError> {
+    pub(crate) fn send(&self, message: &Bytes, end: bool) -> Result<(), CalloutError> {
         let framed = messages::frame(message).ok_or(CalloutError::Failed)?;
         // Only this thread adds to it.
         if self.waiting.load(Relaxed).saturating_add(cost(&framed)) > self.limit {

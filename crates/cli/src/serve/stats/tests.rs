@@ -1,7 +1,5 @@
 //! What `/stats` says, in each of its formats.
 
-use std::collections::{BTreeMap, HashSet};
-
 use enginebay::engine::Registry;
 use enginebay::host::{Metric, MetricValue, Shared, SharedLimits};
 use http::StatusCode;
@@ -9,6 +7,9 @@ use regex::Regex;
 
 use super::samples::Kind;
 use super::{Samples, Selection, Stats};
+
+#[path = "../../../tests/common/prometheus.rs"]
+mod prometheus;
 
 fn stats() -> Stats {
     Stats::new(&Registry::empty(), 2, Shared::new(SharedLimits::default()))
@@ -140,7 +141,7 @@ fn prometheus_reads_what_is_written() {
     samples.add_custom("size", histogram());
     samples.add_custom("other_size", histogram());
     let text = samples.prometheus();
-    let read = strict(&text);
+    let read = prometheus::read(&text);
     let value = |line: &str| *read.get(line).unwrap_or_else(|| panic!("no {line} in\n{text}"));
     let class = r#"envoy_response_code_class="5",envoy_http_conn_manager_prefix="in""#;
     assert_eq!(
@@ -169,42 +170,4 @@ fn prometheus_reads_what_is_written() {
         (value("other_size_sum{}"), value("other_size_count{}")),
         (1.0, 1.0)
     );
-}
-
-/// Reads the text format as strictly as it is specified: each metric has its type once and before its lines, which follow each
-/// other; no line comes twice; buckets grow.
-fn strict(text: &str) -> BTreeMap<String, f64> {
-    let name = Regex::new("^[a-zA-Z_:][a-zA-Z0-9_:]*$").unwrap();
-    let line = Regex::new(
-        r#"^([a-zA-Z_:][a-zA-Z0-9_:]*)\{((?:[a-z_A-Z]\w*="(?:[^"\\\n]|\\[\\"n])*"(?:,|$|\b)?)*)\} (\S+)$"#,
-    )
-    .unwrap();
-    assert!(text.ends_with('\n'));
-    let (mut types, mut values) = (HashSet::new(), BTreeMap::new());
-    let (mut family, mut kind, mut bucket) = (String::new(), String::new(), 0.0);
-    for row in text.lines() {
-        if let Some(declared) = row.strip_prefix("# TYPE ") {
-            let (of, what) = declared.split_once(' ').unwrap();
-            assert!(name.is_match(of), "{row}");
-            assert!(types.insert(of.to_owned()), "twice: {row}");
-            (family, kind, bucket) = (of.to_owned(), what.to_owned(), 0.0);
-            continue;
-        }
-        let parts = line.captures(row).unwrap_or_else(|| panic!("not a line: {row}"));
-        let value: f64 = parts[3].parse().unwrap();
-        let ending = parts[1]
-            .strip_prefix(family.as_str())
-            .unwrap_or_else(|| panic!("{row} in {family}"));
-        match (kind.as_str(), ending) {
-            ("counter" | "gauge", "") | ("histogram", "_sum" | "_count") => {}
-            ("histogram", "_bucket") => {
-                assert!(value >= bucket, "{row}");
-                bucket = value;
-            }
-            _ => panic!("{row} in {kind} {family}"),
-        }
-        let (whole, _) = row.rsplit_once(' ').unwrap();
-        assert!(values.insert(whole.to_owned(), value).is_none(), "twice: {row}");
-    }
-    values
 }
