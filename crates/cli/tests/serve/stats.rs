@@ -52,7 +52,9 @@ async fn prometheus_and_json_say_what_the_text_does() {
         let (_, same) = server.admin("/stats?format=prometheus&filter=rq_total$&usedonly");
         assert_eq!(
             same,
-            format!("# TYPE envoy_http_downstream_rq_total counter\nenvoy_http_downstream_rq_total{{{prefix}}} 3\n")
+            format!(
+                "# TYPE envoy_http_downstream_rq_total counter\nenvoy_http_downstream_rq_total{{{prefix}}} 3\n"
+            )
         );
         let stats = json(&server, "/stats?format=json&filter=metrics_(requests|path)");
         assert_eq!(stats["stats"][0]["name"], "wasmcustom.metrics_requests");
@@ -121,7 +123,13 @@ async fn limits_are_counted() {
 #[tokio::test]
 async fn numbers_stay_when_the_configuration_changes() {
     let runtime = any_runtime();
-    let of = |listener| bootstrap(&[http_listener(listener, &[Plugin::new(runtime, "noop")], &[])], &[], false);
+    let of = |listener| {
+        bootstrap(
+            &[http_listener(listener, &[Plugin::new(runtime, "noop")], &[])],
+            &[],
+            false,
+        )
+    };
     let server = Server::start_with(&of("main"), &["--concurrency", "1"]);
     let mut client = Client::http1(server.address).await;
     assert_eq!(client.get("/direct").await.status, 200);
@@ -210,7 +218,9 @@ async fn what_plugins_log_has_a_level_of_its_own() {
     let server = Server::start_with(&config(&plugins, &[], false), &levels);
     let mut client = Client::http1(server.address).await;
     client.get("/direct").await;
-    let log = server.log_with("][info][wasm] wasm log access_log: access_log: GET /direct").await;
+    let log = server
+        .log_with("][info][wasm] wasm log access_log: access_log: GET /direct")
+        .await;
     assert!(!log.contains("[main]"), "{log}");
     drop(server);
 
