@@ -39,6 +39,7 @@
 #![forbid(unsafe_code)]
 
 mod descriptors;
+mod dump;
 mod error;
 mod json;
 pub mod model;
@@ -55,6 +56,7 @@ mod well_known;
 mod yaml;
 
 pub use descriptors::DESCRIPTORS;
+pub use dump::redacted_json;
 pub use error::{ConfigError, Position, Problem};
 pub use outside::{Outside, Process, Runtimes};
 pub use read::{load_bootstrap, load_plugin, read_bootstrap, read_discovery_response, read_plugin_config};

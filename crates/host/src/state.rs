@@ -12,6 +12,7 @@ use crate::callouts::{CalloutKind, GrpcStatus, Pending, Received, What};
 use crate::contexts::{Contexts, Kind};
 use crate::hostcalls::{self, HostCall};
 use crate::log_budget::{LogBudget, Verdict};
+use crate::meter::Meter;
 use crate::program::Import;
 use crate::shared::{Inbox, VmMetrics, VmShared};
 use crate::{
@@ -73,6 +74,7 @@ pub(crate) struct VmState<S: StreamState> {
     pub(crate) metrics: RefCell<VmMetrics>,
     pub(crate) limits: VmLimits,
     log_budget: LogBudget,
+    pub(crate) meter: Meter,
     /// Sends callouts, if the embedder can.
     pub(crate) callouts: Option<Rc<dyn Callouts>>,
     pub(crate) pending: RefCell<Pending>,
@@ -102,6 +104,7 @@ impl<S: StreamState> VmState<S> {
             inbox: Arc::new(Inbox::new(platform.waker())),
             metrics: RefCell::new(VmMetrics::new()),
             log_budget: LogBudget::new(limits.log_rate),
+            meter: Meter::new(),
             limits,
             callouts: platform.callouts(),
             pending: RefCell::new(Pending::new(ids_of_thread)),
@@ -239,6 +242,7 @@ impl<S: StreamState> VmState<S> {
 
     #[cold]
     fn say_left_out(&self, left_out: u64) {
+        self.meter.limit_hit();
         let rate = self.limits.log_rate;
         let message = format!("{left_out} log messages were left out: more than {rate} came in one second");
         self.log(LogLevel::Warn, &message);

@@ -16,7 +16,7 @@ use enginebay_engine::{ExportId, Instance, Trap, TrapKind};
 
 use crate::contexts::{Declarations, Kind, Root};
 use crate::state::VmState;
-use crate::{FailState, Failure, Platform, PluginConfig, Program, StreamState, VmConfig};
+use crate::{FailState, Failure, Platform, PluginConfig, Program, StreamState, VmConfig, Work};
 
 /// The number of a context, as the plugin knows it. Used once in the life of a VM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -112,6 +112,19 @@ impl<S: StreamState> Vm<S> {
         self.state.contexts.borrow().len()
     }
 
+    /// What the plugins of the VM did since this was last called, by root context; `None` for what was done before there
+    /// was one.
+    pub fn take_work(&self) -> impl Iterator<Item = (Option<ContextId>, Work)> + use<S> {
+        let work = self.state.meter.take().into_iter();
+        work.map(|(root, work)| ((root != 0).then_some(ContextId(root)), work))
+    }
+
+    /// The root context of the plugin that was called last. Of a VM that failed, the one that did it.
+    pub fn last_root(&self) -> Option<ContextId> {
+        let root = self.state.meter.last_root();
+        (root != 0).then_some(ContextId(root))
+    }
+
     /// Starts a plugin in this VM: creates its root context and runs `proxy_on_vm_start` and
     /// `proxy_on_configure`.
     ///
@@ -128,6 +141,7 @@ impl<S: StreamState> Vm<S> {
             logged: None,
             declarations: Declarations::default(),
         }));
+        self.state.meter.add_root(id);
         let context = u64::from(id);
         self.call_or(
             Callback::ProxyOnContextCreate,
@@ -531,9 +545,16 @@ impl<S: StreamState> Vm<S> {
                 "the VM was called while a callback of it was running",
             ));
         };
+        let meter = &self.state.meter;
+        if meter.is_shared() {
+            let root = self.state.contexts.borrow().root_of(context);
+            meter.switch(root);
+        }
+        let began = meter.begin();
         self.state.enter(context);
         let result = instance.call(export, args);
         drop(instance);
+        meter.end(began);
         self.state.leave();
         result
     }
@@ -572,6 +593,7 @@ impl<S: StreamState> Vm<S> {
 
     #[cold]
     fn fail(&self, state: FailState, function: &'static str, trap: Trap) -> Failure {
+        self.state.meter.trapped(trap.kind());
         self.failed(Failure::trapped(state, function, trap))
     }
 

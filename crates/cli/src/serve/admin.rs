@@ -14,10 +14,11 @@ use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use regex::Regex;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use super::config_dump::ConfigDump;
+use super::query::Query;
 use super::stats::Stats;
 use super::{ServeArgs, listen};
 
@@ -28,10 +29,16 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 const ENDPOINTS: &str = "\
   /: this list
+  /config_dump: the configuration that is served, as JSON; secrets are left out
   /listeners: the addresses of the listeners
   /ready: LIVE, once requests are served
   /runtimes: the runtimes that are linked in, as JSON
-  /stats: counters, as text; filter=REGEX for those whose names match
+  /stats: what is counted
+      filter: a regular expression that names have to match
+      usedonly: what is not 0 only
+      format: one of (text, json, prometheus)
+      type: one of (All, Counters, Gauges, Histograms)
+  /stats/prometheus: likewise, in the text format of Prometheus
 ";
 
 /// The admin interface, as the rest of the server sees it.
@@ -41,6 +48,7 @@ struct State {
     stats: Arc<Stats>,
     runtimes: String,
     listeners: Mutex<String>,
+    config: Arc<ConfigDump>,
 }
 
 impl Admin {
@@ -49,6 +57,7 @@ impl Admin {
         address: SocketAddr,
         registry: &Registry,
         stats: &Arc<Stats>,
+        config: Arc<ConfigDump>,
         args: &ServeArgs,
     ) -> Result<Self, String> {
         let about = |error| format!("admin.address: can't listen on {address}: {error}");
@@ -63,6 +72,7 @@ impl Admin {
             stats: stats.clone(),
             runtimes: runtimes(registry),
             listeners: Mutex::default(),
+            config,
         });
         let shared = state.clone();
         std::thread::Builder::new()
@@ -160,19 +170,16 @@ impl State {
                 .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
+        let query = Query::new(request.uri().query());
         match request.uri().path() {
             "/" => text(StatusCode::OK, format!("admin commands are:\n{ENDPOINTS}")),
             "/ready" if self.stats.is_live() => text(StatusCode::OK, "LIVE\n"),
             "/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "INITIALIZING\n"),
             "/listeners" => text(StatusCode::OK, self.listeners().clone()),
-            "/runtimes" => {
-                let mut response = text(StatusCode::OK, self.runtimes.clone());
-                response
-                    .headers_mut()
-                    .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                response
-            }
-            "/stats" => self.stats(request.uri().query().unwrap_or_default()),
+            "/runtimes" => json(self.runtimes.clone()),
+            "/config_dump" => json(self.config.json()),
+            "/stats" => self.stats(&query, query.get("format").as_deref()),
+            "/stats/prometheus" => self.stats(&query, Some("prometheus")),
             _ => text(
                 StatusCode::NOT_FOUND,
                 format!("invalid path. admin commands are:\n{ENDPOINTS}"),
@@ -180,22 +187,29 @@ impl State {
         }
     }
 
-    fn stats(&self, query: &str) -> Response<Full<Bytes>> {
-        let filter = query
-            .split('&')
-            .find_map(|parameter| parameter.strip_prefix("filter="))
-            .map(|value| Regex::new(&percent_decode(value)));
-        match filter.transpose() {
-            Ok(filter) => text(StatusCode::OK, self.stats.text(filter.as_ref())),
-            Err(error) => {
-                // The last line says what is wrong; the others point at it.
-                let error = error.to_string();
-                let reason = error.lines().last().unwrap_or_default();
-                let reason = reason.strip_prefix("error: ").unwrap_or(reason);
-                text(StatusCode::BAD_REQUEST, format!("Invalid regex: {reason}\n"))
-            }
+    fn stats(&self, query: &Query<'_>, format: Option<&str>) -> Response<Full<Bytes>> {
+        let samples = match query.selection() {
+            Ok(selection) => self.stats.samples(&selection),
+            Err(problem) => return text(StatusCode::BAD_REQUEST, problem),
+        };
+        match format {
+            None | Some("text") => text(StatusCode::OK, samples.text()),
+            Some("prometheus") => text(StatusCode::OK, samples.prometheus()),
+            Some("json") => json(samples.json()),
+            Some(_) => text(
+                StatusCode::BAD_REQUEST,
+                "usage: /stats?format=(json|prometheus|text)\n",
+            ),
         }
     }
+}
+
+fn json(body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = text(StatusCode::OK, body);
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
@@ -208,39 +222,4 @@ fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, max-age=0"));
     response
-}
-
-/// Decodes `%41`; a percent sign without two digits behind it stays.
-fn percent_decode(text: &str) -> String {
-    let digit = |byte: Option<&u8>| char::from(*byte?).to_digit(16);
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let pair = (*byte == b'%').then(|| (digit(bytes.get(at + 1)), digit(bytes.get(at + 2))));
-        match pair {
-            Some((Some(high), Some(low))) => {
-                decoded.push((high * 16 + low) as u8);
-                at += 3;
-            }
-            _ => {
-                decoded.push(*byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percent_signs_are_decoded() {
-        assert_eq!(percent_decode("%5Ehttp%2e.*"), "^http..*");
-        assert_eq!(percent_decode("100%"), "100%");
-        assert_eq!(percent_decode("%zz%4"), "%zz%4");
-        assert_eq!(percent_decode("%c3%a9"), "\u{e9}");
-    }
 }

@@ -1,15 +1,12 @@
 //! How remote code is fetched: through the clusters of the configuration.
 
-use std::sync::Arc;
-
-use enginebay_code::{BoxError, Counters, Fetch, FetchBody, FetchFuture, Observer};
+use enginebay_code::{BoxError, Fetch, FetchBody, FetchFuture};
 use enginebay_http::Body;
 use http::Request;
 use http_body_util::BodyExt;
 
 use super::callouts::ClusterUpstreams;
 use super::reply::ReplyBody;
-use super::stats::Stats;
 
 /// Fetches through the clusters of the main thread.
 pub(super) struct ClusterFetch(pub(super) ClusterUpstreams);
@@ -26,9 +23,4 @@ impl Fetch for ClusterFetch {
             Ok(response.map(|body| Box::pin(body.map_err(BoxError::from)) as FetchBody))
         }))
     }
-}
-
-/// Counts what becomes of fetches.
-pub(super) fn observer(_: &Arc<Stats>) -> Arc<dyn Observer> {
-    Arc::new(Counters::default())
 }

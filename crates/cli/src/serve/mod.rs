@@ -4,6 +4,7 @@ mod admin;
 mod attributes;
 mod callouts;
 mod codes;
+mod config_dump;
 mod connection;
 mod crew;
 mod discovered;
@@ -11,12 +12,12 @@ mod discovery;
 mod gate;
 mod headers;
 mod here;
-mod histogram;
 mod io;
 mod limits;
 mod listen;
 mod log;
 mod plan;
+mod query;
 mod reply;
 mod response_body;
 mod rig;
@@ -54,6 +55,10 @@ pub(crate) struct ServeArgs {
     /// The least important messages to log. Plugins cannot log more than this either.
     #[arg(short = 'l', long, value_name = "LEVEL", default_value = "info")]
     log_level: log::Level,
+
+    /// Other levels for parts of the server, for example `wasm:debug` for what plugins log, or `main:warning`.
+    #[arg(long, value_name = "COMPONENT:LEVEL", value_delimiter = ',')]
+    component_log_level: Vec<log::Component>,
 
     /// `validate` loads and starts every plugin once, and exits.
     #[arg(long, value_name = "MODE", default_value = "serve")]
@@ -111,7 +116,8 @@ Bounds:
 SIGHUP reads the configuration again, as a change of the file does with --watch: a listener with the same name, address
 and kind keeps its connections. A configuration that is bad is refused, and the old one stays.
 
-Admin interface (admin.address): /ready, /stats?filter=REGEX, /runtimes, /listeners.";
+Admin interface (admin.address): /ready, /stats, /stats/prometheus, /config_dump, /runtimes,
+/listeners; / says what each can be asked.";
 
 /// Runs the server until SIGTERM or SIGINT.
 ///
@@ -119,7 +125,7 @@ Admin interface (admin.address): /ready, /stats?filter=REGEX, /runtimes, /listen
 /// What keeps it from starting. Of several problems of the configuration, the last; the others are written to the
 /// standard error before.
 pub(crate) fn run(args: ServeArgs) -> Result<(), Error> {
-    log::start(args.log_level);
+    log::start(args.log_level, &args.component_log_level);
     server::run(&args).map_err(|problems| {
         let mut problems: Vec<Error> = problems.lines().map(Error::new).collect();
         let last = problems

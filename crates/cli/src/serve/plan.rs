@@ -18,7 +18,7 @@ use super::attributes::{Facts, ServerPlatform};
 use super::callouts::SilentUpstreams;
 use super::limits::Limits;
 use super::routes::Routes;
-use super::stats::{ListenerCounts, Stats};
+use super::stats::{ListenerCounts, PluginCounts, Stats};
 use super::upstream::Tls;
 
 /// One configuration, ready to run. Shared by all threads.
@@ -31,6 +31,8 @@ pub(super) struct Plan {
     pub(super) callout_options: ChainOptions,
     /// What was proved. The plugins are in the plan, so that nothing else comes to have their keys.
     proved: HashSet<Identity>,
+    /// Their numbers, which are in the statistics as long as somebody has them.
+    _counts: Vec<Arc<PluginCounts>>,
 }
 
 pub(super) struct ClusterPlan {
@@ -144,6 +146,7 @@ struct Loading<'a> {
     upstreams: Rc<SilentUpstreams>,
     running: Option<&'a Plan>,
     proved: HashSet<Identity>,
+    counts: Vec<Arc<PluginCounts>>,
     /// Discovered filters so far.
     discoveries: usize,
     problems: Vec<String>,
@@ -171,6 +174,7 @@ impl Loader {
             upstreams: Rc::new(SilentUpstreams(names.collect())),
             running,
             proved: HashSet::new(),
+            counts: Vec::new(),
             discoveries: 0,
             problems: Vec::new(),
         };
@@ -203,7 +207,12 @@ impl Loader {
         let clusters = clusters(bootstrap)
             .filter_map(|cluster| cluster.map_err(|problem| loading.problems.push(problem)).ok());
         let clusters = clusters.collect();
-        let Loading { proved, problems, .. } = loading;
+        let Loading {
+            proved,
+            counts,
+            problems,
+            ..
+        } = loading;
         if !problems.is_empty() {
             let lines = problems.iter().map(|problem| format!("{file}: {problem}"));
             return Err(lines.collect::<Vec<_>>().join("\n"));
@@ -215,6 +224,7 @@ impl Loader {
             services,
             callout_options: self.limits.chain,
             proved,
+            _counts: counts,
         })
     }
 }
@@ -283,7 +293,7 @@ impl Loading<'_> {
 
     fn prove(&mut self, plugin: Plugin) -> Result<Plugin, Failure> {
         // Its numbers are there before it does anything.
-        let _ = self.loader.stats.plugin(&plugin);
+        self.counts.push(self.loader.stats.plugin(&plugin));
         let Some(key) = plugin.vm_key() else {
             return Ok(plugin);
         };

@@ -12,7 +12,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{LocalSet, spawn_blocking, spawn_local};
 
 use super::admin::Admin;
-use super::codes::{self, ClusterFetch};
+use super::codes::ClusterFetch;
+use super::config_dump::ConfigDump;
 use super::crew::Crew;
 use super::discovered::Discovered;
 use super::discovery::watch::FileWatch;
@@ -32,8 +33,12 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), String> {
     let limits = Limits::new(&args.limits);
     let shared = Shared::new(limits.shared);
     let stats = Arc::new(Stats::new(engines.registry(), workers, shared));
+    let config = Arc::new(ConfigDump::default());
     let admin = match (args.mode, bootstrap.admin) {
-        (Mode::Serve, Some(address)) => Some(Admin::start(address, engines.registry(), &stats, args)?),
+        (Mode::Serve, Some(address)) => {
+            let config = config.clone();
+            Some(Admin::start(address, engines.registry(), &stats, config, args)?)
+        }
         _ => None,
     };
     let loader = Arc::new(Loader {
@@ -48,7 +53,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), String> {
         .map_err(|error| format!("can't start: {error}"))?;
     let tasks = LocalSet::new();
     tasks.block_on(&runtime, async {
-        let mut server = Server::new(args, loader, stats, workers);
+        let mut server = Server::new(args, loader, stats, config, workers);
         if args.mode == Mode::Validate {
             server.bootstrap = bootstrap;
             server.load().await?;
@@ -113,6 +118,8 @@ struct Server {
     loader: Arc<Loader>,
     stats: Arc<Stats>,
     codes: CodeSource,
+    /// What runs, for people to read.
+    config: Arc<ConfigDump>,
     rig: Rc<Rig>,
     /// The configuration, as far as it stands in the file.
     bootstrap: Bootstrap,
@@ -144,17 +151,24 @@ async fn changed(watch: &mut Option<FileWatch>) {
 }
 
 impl Server {
-    fn new(args: &ServeArgs, loader: Arc<Loader>, stats: Arc<Stats>, workers: usize) -> Self {
+    fn new(
+        args: &ServeArgs,
+        loader: Arc<Loader>,
+        stats: Arc<Stats>,
+        config: Arc<ConfigDump>,
+        workers: usize,
+    ) -> Self {
         let rig = Rc::new(Rig::new(workers, Rc::new(Clock::default()), &stats));
         let mut options = enginebay_code::Options::default();
         options.directory = args.code_cache.clone();
-        let (codes, driver) = CodeSource::new(options, codes::observer(&stats));
+        let (codes, driver) = CodeSource::new(options, stats.codes());
         spawn_local(driver.run(Rc::new(ClusterFetch(rig.upstreams().clone()))));
         spawn_local(Rig::keep_time(rig.clone()));
         Server {
             loader,
             stats,
             codes,
+            config,
             rig,
             bootstrap: Bootstrap::default(),
             discovered: Discovered::default(),
@@ -185,6 +199,7 @@ impl Server {
         if let Some(admin) = admin {
             admin.set_listeners(crew.addresses());
         }
+        self.config.set_bootstrap(&args.config, &text);
         self.stats.set_live(true);
         tracing::info!("ready with {workers} workers");
         let mut watch = args
@@ -246,10 +261,13 @@ impl Server {
             if let What::Update(update) = event.what {
                 let before = self
                     .discovered
-                    .set(&event.subscription, Some(update.resource.plugin));
+                    .set(&event.subscription, Some(update.resource.plugin.clone()));
                 // Whether it is any good is seen before anything is served.
                 match self.load().await {
-                    Ok(_) => update.verdict.accept(),
+                    Ok(_) => {
+                        self.config.set_discovered(&event.subscription, &update.resource);
+                        update.verdict.accept();
+                    }
                     Err(problems) => {
                         self.discovered.restore(before);
                         update.verdict.refuse(problems);
@@ -266,9 +284,10 @@ impl Server {
             What::Update(update) => {
                 let before = self
                     .discovered
-                    .set(&event.subscription, Some(update.resource.plugin));
+                    .set(&event.subscription, Some(update.resource.plugin.clone()));
                 match self.change(crew).await {
                     Ok(()) => {
+                        self.config.set_discovered(&event.subscription, &update.resource);
                         let version = update.resource.version;
                         tracing::info!("{}: version {version:?} is served", event.subscription.name);
                         update.verdict.accept();
@@ -281,9 +300,12 @@ impl Server {
             }
             What::Removed => {
                 let before = self.discovered.set(&event.subscription, None);
-                if let Err(problems) = self.change(crew).await {
-                    tracing::error!("{}: can't be removed: {problems}", event.subscription.name);
-                    self.discovered.restore(before);
+                match self.change(crew).await {
+                    Ok(()) => self.config.remove_discovered(&event.subscription),
+                    Err(problems) => {
+                        tracing::error!("{}: can't be removed: {problems}", event.subscription.name);
+                        self.discovered.restore(before);
+                    }
                 }
             }
             // The default is served already, or nothing is.
@@ -292,7 +314,7 @@ impl Server {
     }
 
     async fn reread(&mut self, args: &ServeArgs, crew: &mut Crew) -> Result<(), String> {
-        let (bootstrap, _) = plan::read(&args.config)?;
+        let (bootstrap, text) = plan::read(&args.config)?;
         let same = {
             let wanted = |bootstrap: &Bootstrap| -> Vec<_> {
                 let discoveries = bootstrap.discoveries();
@@ -321,8 +343,13 @@ impl Server {
             if let Some(asked) = asked {
                 self.discovered = asked;
             }
+            return changed;
         }
-        changed
+        if asked.is_some() {
+            self.config.forget_discovered();
+        }
+        self.config.set_bootstrap(&args.config, &text);
+        Ok(())
     }
 
     /// Loads a configuration.

@@ -19,6 +19,8 @@ mod foreign;
 mod grpc_server;
 mod guests;
 mod pausing;
+#[path = "../common/prometheus.rs"]
+mod prometheus;
 mod properties;
 mod reconfiguring;
 mod reload;
@@ -31,6 +33,7 @@ mod services;
 mod shared;
 mod soak;
 mod starting;
+mod stats;
 mod stopping;
 mod tcp;
 mod tls;

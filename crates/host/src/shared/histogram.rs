@@ -47,7 +47,7 @@ impl Histogram {
     pub(super) fn record(&self, value: u64) {
         self.count.fetch_add(1, Relaxed);
         self.sum.fetch_add(value, Relaxed);
-        let bound = Metric::BUCKETS.partition_point(|bound| *bound < value);
+        let bound = Metric::BUCKETS.partition_point(|bound| *bound < value as f64);
         if let Some(bucket) = self.bounds.get(bound) {
             bucket.fetch_add(1, Relaxed);
         }

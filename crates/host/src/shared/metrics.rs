@@ -48,9 +48,26 @@ pub enum MetricValue {
 
 impl Metric {
     /// The bounds of a histogram's buckets: Envoy's.
-    pub const BUCKETS: [u64; 19] = [
-        1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 600_000,
-        1_800_000, 3_600_000, 36_000_000,
+    pub const BUCKETS: [f64; 19] = [
+        0.5,
+        1.0,
+        5.0,
+        10.0,
+        25.0,
+        50.0,
+        100.0,
+        250.0,
+        500.0,
+        1_000.0,
+        2_500.0,
+        5_000.0,
+        10_000.0,
+        30_000.0,
+        60_000.0,
+        300_000.0,
+        600_000.0,
+        1_800_000.0,
+        3_600_000.0,
     ];
 
     /// The quantiles of a histogram: Envoy's.
@@ -250,7 +267,7 @@ mod tests {
             panic!("{names:?}");
         };
         assert_eq!((*count, *sum), (2, 2));
-        assert_eq!(buckets[..3], [0, 1, 1]);
+        assert_eq!(buckets[..4], [0, 0, 1, 1]);
         assert_eq!(buckets.last(), Some(&1));
     }
 

@@ -103,10 +103,11 @@ impl LocalVms {
         &self.0.platform
     }
 
-    /// What is there now.
+    /// What is there now. The observer hears of what was done, and of the memory.
     pub fn usage(&self) -> Usage {
         let mut usage = Usage::default();
         for shared in self.0.alive() {
+            shared.report();
             let roots = shared.root_count();
             usage.vms += 1;
             usage.roots += roots;

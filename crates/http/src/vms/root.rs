@@ -44,5 +44,6 @@ impl Drop for Root {
         if vm.failure().is_none() && vm.finish(self.id).is_err() {
             self.shared.failed();
         }
+        self.shared.leave(self.id);
     }
 }

@@ -22,11 +22,22 @@ pub(crate) struct SharedVm {
     waiting: RefCell<HashMap<u32, Waiting>>,
     /// The plugin that it was made for.
     first: Plugin,
+    /// The plugin that is being started.
+    starting: RefCell<Option<Plugin>>,
+    members: RefCell<Vec<Member>>,
     observer: Rc<dyn Observer>,
     /// Whether the observer has heard of the failure.
     failure_told: Cell<bool>,
     /// Whether a stream went well: see [`Reloads`](super::reload::Reloads).
     proved: Cell<bool>,
+}
+
+/// A plugin that was started in a VM.
+struct Member {
+    root: ContextId,
+    plugin: Plugin,
+    /// How large the VM's memory was, as the observer knows it.
+    memory: u64,
 }
 
 /// A stream, and the plugin's place in its chain.
@@ -48,6 +59,8 @@ impl SharedVm {
             callouts,
             waiting: RefCell::default(),
             first: first.clone(),
+            starting: RefCell::default(),
+            members: RefCell::default(),
             observer,
             failure_told: Cell::new(false),
             proved: Cell::new(false),
@@ -62,10 +75,15 @@ impl SharedVm {
         if let Some(root) = there {
             return Ok(root);
         }
-        let id = self
-            .vm
-            .start_plugin(plugin.config().clone())
-            .inspect_err(|_| self.failed())?;
+        self.starting.replace(Some(plugin.clone()));
+        let started = self.vm.start_plugin(plugin.config().clone());
+        let id = started.inspect_err(|_| self.failed())?;
+        self.starting.take();
+        self.members.borrow_mut().push(Member {
+            root: id,
+            plugin: plugin.clone(),
+            memory: 0,
+        });
         let root = Rc::new(Root::new(self.clone(), id));
         let mut roots = self.roots.borrow_mut();
         roots.retain(|_, root| root.strong_count() > 0);
@@ -114,12 +132,48 @@ impl SharedVm {
     pub(crate) fn failed(&self) {
         self.timers.clear();
         if let Some(failure) = self.vm.failure().filter(|_| !self.failure_told.replace(true)) {
-            self.observer.vm_failed(&self.first, &failure);
+            let culprit = self.vm.last_root();
+            self.observer.vm_failed(&self.plugin_of(culprit), &failure);
         }
         let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
         for stream in waiting.into_values().filter_map(|(stream, _)| stream.upgrade()) {
             stream.wake();
         }
+    }
+
+    /// The plugin with a root context.
+    fn plugin_of(&self, root: Option<ContextId>) -> Plugin {
+        let members = self.members.borrow();
+        let member = members.iter().find(|member| Some(member.root) == root);
+        match (member, &*self.starting.borrow()) {
+            (Some(member), _) => member.plugin.clone(),
+            (None, Some(starting)) => starting.clone(),
+            (None, None) => self.first.clone(),
+        }
+    }
+
+    /// Tells the observer what the plugins did since it was last told, and how large they are.
+    pub(super) fn report(&self) {
+        for (root, work) in self.vm.take_work() {
+            self.observer.worked(&self.plugin_of(root), &work);
+        }
+        let now = self.vm.memory_size();
+        for member in self.members.borrow_mut().iter_mut() {
+            let before = std::mem::replace(&mut member.memory, now);
+            self.observer.memory(&member.plugin, before, now);
+        }
+    }
+
+    /// A root context is over.
+    pub(super) fn leave(&self, root: ContextId) {
+        self.report();
+        self.members.borrow_mut().retain(|member| {
+            let stays = member.root != root;
+            if !stays {
+                self.observer.memory(&member.plugin, member.memory, 0);
+            }
+            stays
+        });
     }
 
     /// Does what is due.
@@ -143,6 +197,8 @@ impl SharedVm {
 
 impl Drop for SharedVm {
     fn drop(&mut self) {
+        // Of one that was never used there is work too.
+        self.report();
         self.observer.vm_dropped(&self.first);
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use enginebay::config::model::Plugin;
+use prost_types::Any;
 use tokio::sync::oneshot;
 
 use super::Subscription;
@@ -50,6 +51,8 @@ pub(in crate::serve) struct Resource {
     pub(in crate::serve) version: String,
     /// The plugin.
     pub(in crate::serve) plugin: Arc<Plugin>,
+    /// What came, a `TypedExtensionConfig` alone or in a `Resource`.
+    pub(in crate::serve) message: Option<Any>,
 }
 
 /// The server's answer to an [`Update`]. Dropped, it is a refusal.

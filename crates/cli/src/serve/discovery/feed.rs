@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use enginebay::config::model::{ConfigSource, Plugin};
+use enginebay::config::proto::envoy::service::discovery::v3::DiscoveryResponse;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -51,8 +52,13 @@ impl Feed {
         }
     }
 
-    /// Has the server judge a configuration, unless it is the one in use.
-    pub(super) async fn offer(&self, version: &str, plugin: Arc<Plugin>) -> Result<(), String> {
+    /// Has the server judge a configuration, the resource at `index` of a response, unless it is the one in use.
+    pub(super) async fn offer(
+        &self,
+        response: &DiscoveryResponse,
+        index: usize,
+        plugin: Arc<Plugin>,
+    ) -> Result<(), String> {
         if self.in_use.borrow().as_ref() == Some(&plugin) {
             return Ok(());
         }
@@ -61,8 +67,9 @@ impl Feed {
         }
         let (verdict, answer) = Verdict::new();
         let resource = Resource {
-            version: version.to_owned(),
+            version: response.version_info.clone(),
             plugin: plugin.clone(),
+            message: response.resources.get(index).cloned(),
         };
         self.tell(What::Update(Update { resource, verdict })).await;
         answer

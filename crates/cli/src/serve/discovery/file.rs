@@ -58,7 +58,7 @@ async fn refresh(feed: &Feed, source: &FileSource, content: io::Result<Vec<u8>>)
         )
     });
     let outcome = match plugin {
-        Ok(plugin) => feed.offer(&response.version_info, plugin).await,
+        Ok(plugin) => feed.offer(&response, 0, plugin).await,
         Err(why) => Err(why),
     };
     match outcome {

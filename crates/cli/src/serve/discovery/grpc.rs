@@ -209,7 +209,7 @@ impl Talk<'_> {
                     )
                 });
                 let outcome = match plugin {
-                    Ok(plugin) => feed.offer(&response.version_info, plugin).await,
+                    Ok(plugin) => feed.offer(response, index, plugin).await,
                     Err(why) => Err(why),
                 };
                 feed.set_expiry(expiry);

@@ -25,7 +25,7 @@ use enginebay::config::model::{Cluster, ConfigSource, Node};
 use enginebay_http::Upstreams;
 use tokio::sync::mpsc;
 
-pub(in crate::serve) use event::{Event, What};
+pub(in crate::serve) use event::{Event, Resource, What};
 #[cfg(test)]
 use event::{Update, Why};
 use feed::Feed;

@@ -46,6 +46,15 @@ impl Shared {
         self.0.fetch_sub(1, Relaxed);
     }
 
+    pub(super) fn add(&self, value: u64) {
+        self.0.fetch_add(value, Relaxed);
+    }
+
+    /// What was `before` is `now`; others have their share in the number too.
+    pub(super) fn change(&self, before: u64, now: u64) {
+        self.0.fetch_add(now.wrapping_sub(before), Relaxed);
+    }
+
     pub(super) fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }

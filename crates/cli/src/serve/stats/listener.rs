@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use http::StatusCode;
 
 use super::counter::Counter;
+use super::samples::Kind;
 
 /// A listener's numbers. Those of listeners with the same prefix are the same ones, so that a listener that takes another's
 /// place goes on counting where that one was; the connection limit is its own.
@@ -77,7 +78,7 @@ impl ListenerStats {
         }
     }
 
-    pub(super) fn values(&self) -> impl Iterator<Item = (&'static str, u64)> {
+    pub(super) fn values(&self) -> impl Iterator<Item = (Kind, &'static str, u64)> {
         const CLASSES: [&str; 5] = [
             "downstream_rq_1xx",
             "downstream_rq_2xx",
@@ -86,22 +87,25 @@ impl ListenerStats {
             "downstream_rq_5xx",
         ];
         let classes = CLASSES.into_iter().zip(self.rq_by_class.iter().map(Counter::get));
-        classes.chain([
-            ("downstream_rq_total", self.rq_total.get()),
-            ("downstream_rq_active", self.rq_active.get()),
-            ("downstream_cx_total", self.cx_total.get()),
-            ("downstream_cx_active", self.cx_active.get()),
-            ("downstream_cx_overflow", self.cx_overflow.get()),
+        let classes = classes.map(|(name, value)| (Kind::Counter, name, value));
+        classes.chain(self.of_connections()).chain([
+            (Kind::Counter, "downstream_rq_total", self.rq_total.get()),
+            (Kind::Gauge, "downstream_rq_active", self.rq_active.get()),
         ])
     }
 
-    /// Those of upstreams are Envoy's of the cluster.
-    pub(super) fn tcp_values(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let tcp = &self.tcp;
+    fn of_connections(&self) -> [(Kind, &'static str, u64); 3] {
         [
-            ("downstream_cx_total", self.cx_total.get()),
-            ("downstream_cx_active", self.cx_active.get()),
-            ("downstream_cx_overflow", self.cx_overflow.get()),
+            (Kind::Counter, "downstream_cx_total", self.cx_total.get()),
+            (Kind::Gauge, "downstream_cx_active", self.cx_active.get()),
+            (Kind::Counter, "downstream_cx_overflow", self.cx_overflow.get()),
+        ]
+    }
+
+    /// Those of upstreams are Envoy's of the cluster.
+    pub(super) fn tcp_values(&self) -> impl Iterator<Item = (Kind, &'static str, u64)> {
+        let tcp = &self.tcp;
+        let counters = [
             // A cluster that is not there is refused with the configuration.
             ("downstream_cx_no_route", 0),
             ("downstream_cx_rx_bytes_total", tcp.rx_bytes.get()),
@@ -111,7 +115,8 @@ impl ListenerStats {
             ("upstream_cx_overflow", tcp.overflow.get()),
             ("upstream_cx_connect_fail", tcp.connect_fail.get()),
             ("upstream_cx_connect_timeout", tcp.connect_timeout.get()),
-        ]
-        .into_iter()
+        ];
+        let counters = counters.map(|(name, value)| (Kind::Counter, name, value));
+        self.of_connections().into_iter().chain(counters)
     }
 }

@@ -1,29 +1,33 @@
-//! What the server and its plugins count, and its text form, with Envoy's names.
+//! What the server and its plugins count, with Envoy's names.
 
 mod counter;
+mod histogram;
 mod listener;
 mod names;
 mod observer;
 mod plugin;
+mod prometheus;
+mod samples;
+#[cfg(test)]
+mod tests;
+mod text;
 mod usage;
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
 use enginebay::Plugin;
 use enginebay::engine::Registry;
-use enginebay::host::{MetricValue, Shared};
-use regex::Regex;
+use enginebay::host::Shared;
+use enginebay_code::Counters;
 
-use super::histogram;
 use names::Names;
 use usage::WorkerUsage;
 
 pub(super) use listener::{ListenerCounts, ListenerStats};
 pub(super) use plugin::PluginCounts;
+pub(super) use samples::{Kind, Samples, Selection};
 
 struct RuntimeStats {
     name: &'static str,
@@ -44,6 +48,7 @@ pub(super) struct Stats {
     /// By worker, of each kind (whether TCP) and `stat_prefix`.
     listeners: Names<(bool, String), [ListenerStats]>,
     plugins: Names<String, PluginCounts>,
+    codes: Arc<Counters>,
 }
 
 impl Stats {
@@ -64,6 +69,7 @@ impl Stats {
             workers,
             listeners: Names::new(),
             plugins: Names::new(),
+            codes: Arc::default(),
         }
     }
 
@@ -97,74 +103,65 @@ impl Stats {
         &self.usage[worker]
     }
 
-    /// `name: value` lines of what has a name that matches: first the numbers, then the histograms, each sorted by name.
-    pub(super) fn text(&self, filter: Option<&Regex>) -> String {
-        let mut text = String::new();
-        let matches = |name: &str| filter.is_none_or(|filter| filter.is_match(name));
-        let metrics = self.shared.metrics().snapshot();
-        for (name, value) in self.values(&metrics) {
-            if matches(&name) {
-                let _ = writeln!(text, "{name}: {value}");
-            }
-        }
-        for (name, value) in &metrics {
-            if let MetricValue::Histogram { quantiles, .. } = value {
-                let name = custom(name);
-                if matches(&name) {
-                    let _ = writeln!(text, "{name}: {}", histogram::summary(quantiles));
-                }
-            }
-        }
-        text
+    /// Counts what becomes of remote code.
+    pub(super) fn codes(&self) -> Arc<dyn enginebay_code::Observer> {
+        self.codes.clone()
     }
 
-    /// Numbers of one name are added up.
-    fn values(&self, metrics: &[(String, MetricValue)]) -> BTreeMap<String, u64> {
-        let mut values: BTreeMap<String, u64> = BTreeMap::new();
-        let mut add = |name: String, value: u64| {
-            let sum = values.entry(name).or_default();
-            *sum = sum.wrapping_add(value);
-        };
+    /// What there is now, as far as it is asked for.
+    pub(super) fn samples(&self, selection: &Selection) -> Samples {
+        let mut samples = Samples::default();
         self.listeners.each(|(tcp, prefix), workers| {
             for worker in workers {
                 if *tcp {
-                    for (name, value) in worker.tcp_values() {
-                        add(format!("tcp.{prefix}.{name}"), value);
+                    for (kind, name, value) in worker.tcp_values() {
+                        samples.add(kind, &format!("tcp.{prefix}.{name}"), value);
                     }
                 } else {
-                    for (name, value) in worker.values() {
-                        add(format!("http.{prefix}.{name}"), value);
+                    for (kind, name, value) in worker.values() {
+                        samples.add(kind, &format!("http.{prefix}.{name}"), value);
                     }
                 }
             }
         });
         for worker in &self.usage {
             for (name, value) in worker.values() {
-                add(format!("wasm.{name}"), value);
+                samples.add(Kind::Gauge, &format!("wasm.{name}"), value);
             }
         }
         self.plugins.each(|plugin, counts| {
-            for (name, value) in counts.values() {
-                add(format!("wasm.{plugin}.{name}"), value);
+            for (kind, name, value) in counts.values() {
+                samples.add(kind, &format!("wasm.{plugin}.{name}"), value);
             }
         });
-        for runtime in &self.runtimes {
-            add(format!("wasm.{}.created", runtime.name), runtime.created.get());
-            add(format!("wasm.{}.active", runtime.name), runtime.active.get());
+        for RuntimeStats {
+            name,
+            created,
+            active,
+        } in &self.runtimes
+        {
+            samples.add(Kind::Counter, &format!("wasm.{name}.created"), created.get());
+            samples.add(Kind::Gauge, &format!("wasm.{name}.active"), active.get());
+            samples.add(Kind::Gauge, "wasm.wasm_vm_count", active.get());
         }
-        for (name, value) in metrics {
-            if let MetricValue::Counter(value) | MetricValue::Gauge(value) = value {
-                add(custom(name), *value);
-            }
+        for event in enginebay_code::Event::ALL {
+            let name = format!("wasm.{}", event.name());
+            samples.add(Kind::Counter, &name, self.codes.get(event));
         }
-        add("server.live".to_owned(), u64::from(self.is_live()));
-        add("server.uptime".to_owned(), self.started.elapsed().as_secs());
-        add("server.concurrency".to_owned(), self.workers as u64);
-        values
+        let entries = self.codes.cache_entries() as u64;
+        samples.add(Kind::Gauge, "wasm.remote_load_cache_entries", entries);
+        for (name, value) in self.shared.metrics().snapshot() {
+            samples.add_custom(&name, value);
+        }
+        let server = [
+            ("live", u64::from(self.is_live())),
+            ("uptime", self.started.elapsed().as_secs()),
+            ("concurrency", self.workers as u64),
+        ];
+        for (name, value) in server {
+            samples.add(Kind::Gauge, &format!("server.{name}"), value);
+        }
+        samples.select(selection);
+        samples
     }
-}
-
-/// The name of a plugin's metric, which may hold anything, as part of a line.
-fn custom(name: &str) -> String {
-    format!("wasmcustom.{}", name.replace(|c: char| c.is_control(), "_"))
 }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use enginebay::host::Work;
 use enginebay::{Failure, Plugin};
 use enginebay_http::{Observer, Reload};
 
@@ -45,5 +46,15 @@ impl Observer for WorkerObserver {
 
     fn reload(&self, plugin: &Plugin, reload: Reload) {
         self.0.plugin(plugin).reload(reload);
+    }
+
+    fn worked(&self, plugin: &Plugin, work: &Work) {
+        self.0.plugin(plugin).worked(work);
+    }
+
+    fn memory(&self, plugin: &Plugin, before: u64, now: u64) {
+        if before != now {
+            self.0.plugin(plugin).memory(before, now);
+        }
     }
 }
