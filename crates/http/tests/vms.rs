@@ -335,3 +335,95 @@ fn one_plugin_of_a_vm_that_is_started_anew_takes_no_other_with_it() {
         assert_eq!(bay.counts.of("created"), 2);
     });
 }
+
+/// An engine for which the code of modules gets better.
+fn improving() -> Engines {
+    let registry = enginebay::registry().unwrap();
+    let runtime = registry.get(common::QUICK).unwrap().runtime;
+    let mut improving = enginebay::Registry::empty();
+    let capabilities = runtime.capabilities.with_baseline_compiler(true);
+    improving
+        .register(enginebay::engine::Runtime {
+            capabilities,
+            ..*runtime
+        })
+        .unwrap();
+    let mut compilation = enginebay::Compilation::default();
+    compilation.baseline_first = true;
+    Engines::with(improving, Default::default())
+        .with_compilation(&compilation)
+        .unwrap()
+}
+
+async fn until_better(plugin: &Plugin) {
+    while plugin.program().unwrap().generation() == 0 {
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[test]
+fn streams_go_to_a_new_vm_when_there_is_better_code() {
+    on_one_thread(async {
+        let mut bay = bay();
+        bay.engines = improving();
+        let wat = teller();
+        let of = |root: &'static str| move |config: &mut model::Plugin| config.root_id = root.to_owned();
+        let (one, two) = (bay.plugin(&wat, of("one")), bay.plugin(&wat, of("two")));
+        let (first, second) = (bay.start([one.clone()]), bay.start([two.clone()]));
+        let resident = bay.vms.reside(&two).unwrap();
+        let before = first
+            .service(Upstream::default())
+            .oneshot(get("/"))
+            .await
+            .unwrap();
+        until_better(&one).await;
+        // Nobody has looked yet.
+        assert_eq!(status(&first, get("/")).await, 200);
+        let created = bay.counts.of("created");
+        bay.vms.renew();
+        assert_eq!(status(&first, get("/")).await, 200);
+        assert_eq!(bay.counts.of("created"), created + 1);
+        // Both VMs are there: a stream and the other plugin are in the old one.
+        let usage = bay.vms.usage();
+        assert_eq!((usage.vms, usage.roots, usage.streams), (2, 3, 1));
+        assert_eq!(status(&second, get("/")).await, 200);
+        resident.revive();
+        drop(before);
+        let usage = bay.vms.usage();
+        assert_eq!((usage.vms, usage.roots, usage.streams), (1, 2, 0));
+        assert_eq!(bay.counts.of("created"), created + 1);
+        // It is as good as it gets.
+        bay.vms.renew();
+        assert_eq!(status(&first, get("/")).await, 200);
+        assert_eq!(bay.counts.of("created"), created + 1);
+        assert_eq!(bay.counts.of("failed"), 0);
+    });
+}
+
+#[test]
+fn a_plugin_that_can_not_be_started_again_stays_where_it_is() {
+    on_one_thread(async {
+        let mut bay = bay();
+        bay.engines = improving();
+        // The start leaves a queue behind, and fails where it finds one.
+        let mut wat = teller();
+        let name = wat.text("started");
+        let wat = wat.on(
+            "vm_start",
+            &format!(
+                "(if (call $resolve_queue (i32.const 0) (i32.const 0) {name} (i32.const 0))
+                    (then (drop (call $register_queue {name} (i32.const 0))) (return (i32.const 1))))
+                 (i32.const 0)"
+            ),
+        );
+        let plugin = bay.plugin(&wat, |_| {});
+        let chain = bay.start([plugin.clone()]);
+        until_better(&plugin).await;
+        for _ in 0..3 {
+            bay.vms.renew();
+            assert_eq!(status(&chain, get("/")).await, 200);
+        }
+        assert_eq!((bay.counts.of("created"), bay.counts.of("dropped")), (2, 1));
+        assert_eq!(bay.vms.usage().vms, 1);
+    });
+}

@@ -33,7 +33,7 @@ mod worker;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use crate::engine_args::EngineArgs;
+use crate::engine_args::{CompilationArgs, EngineArgs};
 use crate::error::Error;
 use crate::output;
 
@@ -90,6 +90,9 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     engine: EngineArgs,
+
+    #[command(flatten)]
+    compilation: CompilationArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -155,6 +155,7 @@ impl Rig {
             resident.revive();
         }
         if let Some(vms) = &*self.vms.borrow() {
+            vms.renew();
             self.stats.usage(self.thread).set(vms.usage());
         }
     }

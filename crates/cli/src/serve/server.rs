@@ -30,6 +30,8 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), String> {
     let (bootstrap, text) = plan::read(&args.config)?;
     let workers = worker_count(args);
     let engines = plan::engines(&bootstrap, workers, args.engine.options())?;
+    let engines = engines.with_compilation(&args.compilation.options());
+    let engines = engines.map_err(|error| error.to_string())?;
     let limits = Limits::new(&args.limits);
     let shared = Shared::new(limits.shared);
     let stats = Arc::new(Stats::new(engines.registry(), workers, shared));

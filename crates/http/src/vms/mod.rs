@@ -74,6 +74,8 @@ struct Inside {
     /// Wakes the background.
     notify: Arc<Notify>,
     vms: RefCell<HashMap<VmKey, Weak<SharedVm>>>,
+    /// Those whose place another has taken, though they have not failed. They are there for the streams that began in them.
+    retired: RefCell<Vec<Weak<SharedVm>>>,
 }
 
 impl LocalVms {
@@ -96,6 +98,7 @@ impl LocalVms {
             observer,
             notify: Arc::default(),
             vms: RefCell::default(),
+            retired: RefCell::default(),
         }))
     }
 
@@ -133,17 +136,29 @@ impl LocalVms {
         let program = plugin.require_program()?;
         let key = VmKey::of(program, plugin.vm_config());
         let there = self.0.vms.borrow().get(&key).and_then(Weak::upgrade);
-        let shared = match there.filter(|shared| shared.vm.failure().is_none()) {
-            Some(shared) => shared,
-            None => {
-                let shared = self.0.make(plugin)?;
-                let mut vms = self.0.vms.borrow_mut();
-                vms.retain(|_, vm| vm.strong_count() > 0);
-                vms.insert(key, Rc::downgrade(&shared));
-                shared
-            }
-        };
-        shared.root(plugin)
+        let there = there.filter(|shared| shared.vm.failure().is_none());
+        if let Some(shared) = there.as_ref().filter(|shared| !shared.is_outdated()) {
+            return shared.clone().root(plugin);
+        }
+        let shared = self.0.make(plugin)?;
+        let root = shared.clone().root(plugin)?;
+        let mut vms = self.0.vms.borrow_mut();
+        vms.retain(|_, vm| vm.strong_count() > 0);
+        vms.insert(key, Rc::downgrade(&shared));
+        let mut retired = self.0.retired.borrow_mut();
+        retired.retain(|vm| vm.strong_count() > 0);
+        retired.extend(there.as_ref().map(Rc::downgrade));
+        Ok(root)
+    }
+
+    /// Has VMs whose code has been compiled better since they were made replaced: what begins from now on begins in a new one,
+    /// what began before ends in the old one. Plugins are started anew for that, so they lose what is in their memory. To be
+    /// called from time to time where modules are compiled in the background
+    /// ([`Compilation::baseline_first`](enginebay::Compilation::baseline_first)); it costs next to nothing.
+    pub fn renew(&self) {
+        for shared in self.0.alive() {
+            shared.look_for_better();
+        }
     }
 }
 
@@ -157,13 +172,18 @@ impl Inside {
             notify: self.notify.clone(),
             callouts: callouts.sender(),
         };
-        let vm = Vm::new(plugin.require_program()?, plugin.vm_config(), Rc::new(platform))?;
-        Ok(SharedVm::new(vm, plugin, timers, callouts, self.observer.clone()))
+        let program = plugin.require_program()?;
+        // Before, so that one that gets better meanwhile is seen to have.
+        let generation = program.generation();
+        let vm = Vm::new(program, plugin.vm_config(), Rc::new(platform))?;
+        let observer = self.observer.clone();
+        Ok(SharedVm::new(vm, generation, plugin, timers, callouts, observer))
     }
 
     fn alive(&self) -> impl Iterator<Item = Rc<SharedVm>> + use<> {
-        let vms: Vec<_> = self.vms.borrow().values().filter_map(Weak::upgrade).collect();
-        vms.into_iter()
+        let (vms, retired) = (self.vms.borrow(), self.retired.borrow());
+        let all: Vec<_> = vms.values().chain(&*retired).filter_map(Weak::upgrade).collect();
+        all.into_iter()
     }
 }
 

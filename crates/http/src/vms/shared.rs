@@ -20,6 +20,10 @@ pub(crate) struct SharedVm {
     pub(super) callouts: VmCallouts,
     /// Streams that wait for a plugin, by context, to be told when the VM fails.
     waiting: RefCell<HashMap<u32, Waiting>>,
+    /// Of the code that it runs, or that it has been left with.
+    generation: Cell<u32>,
+    /// Whether there is better code.
+    outdated: Cell<bool>,
     /// The plugin that it was made for.
     first: Plugin,
     /// The plugin that is being started.
@@ -46,6 +50,7 @@ type Waiting = (Weak<dyn Wake>, usize);
 impl SharedVm {
     pub(super) fn new(
         vm: Vm<Handle>,
+        generation: u32,
         first: &Plugin,
         timers: Rc<Timers>,
         callouts: VmCallouts,
@@ -58,6 +63,8 @@ impl SharedVm {
             timers,
             callouts,
             waiting: RefCell::default(),
+            generation: Cell::new(generation),
+            outdated: Cell::new(false),
             first: first.clone(),
             starting: RefCell::default(),
             members: RefCell::default(),
@@ -125,6 +132,25 @@ impl SharedVm {
 
     pub(super) fn is_proved(&self) -> bool {
         self.proved.get()
+    }
+
+    /// Whether new streams should go to another VM, which has better code.
+    #[inline]
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.outdated.get()
+    }
+
+    /// Finds out whether there is better code by now.
+    pub(super) fn look_for_better(&self) {
+        if self.vm.program().generation() != self.generation.get() {
+            self.outdated.set(true);
+        }
+    }
+
+    /// Goes on with the code that it has.
+    pub(super) fn stay(&self) {
+        self.generation.set(self.vm.program().generation());
+        self.outdated.set(false);
     }
 
     /// The VM failed: no more ticks, and whoever waits for it learns of it.
