@@ -35,6 +35,7 @@ mod soak;
 mod starting;
 mod stats;
 mod stopping;
+mod swaps;
 mod tcp;
 mod tls;
 mod upstream;
