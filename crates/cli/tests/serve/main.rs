@@ -14,11 +14,14 @@ mod config;
 #[expect(dead_code, reason = "the tests of discovery alone use more of it")]
 mod control_plane;
 mod discovered;
+mod discovered_tcp;
+mod ecds;
 mod failing_plugins;
 mod foreign;
 mod grpc_server;
 mod guests;
 mod pausing;
+mod plane_process;
 #[path = "../common/prometheus.rs"]
 mod prometheus;
 mod properties;
