@@ -28,6 +28,7 @@ mod properties;
 mod reconfiguring;
 mod reload;
 mod remote_code;
+mod remote_retries;
 mod requests;
 #[path = "../common/runtimes.rs"]
 mod runtimes;

@@ -41,15 +41,22 @@ fn hex(digest: &[u8]) -> String {
 
 /// The plugin's code is to be fetched from `up`.
 fn remote(plugin: Plugin, port: u16, sha256: &str) -> String {
+    const ONCE_MORE: &str = "{num_retries: 1, retry_back_off: {base_interval: 0.01s}}";
+    remote_with(plugin, port, sha256, "5s", ONCE_MORE)
+}
+
+/// Likewise, with this timeout and retry policy.
+pub(crate) fn remote_with(plugin: Plugin, port: u16, sha256: &str, timeout: &str, policy: &str) -> String {
     let local = format!("local: {{filename: {:?}}}", plugin.file);
     let remote = format!(
-        "remote: {{sha256: \"{sha256}\", http_uri: {{uri: \"http://code.example/p.wasm\", cluster: up, timeout: 5s}}, \
-         retry_policy: {{num_retries: 1, retry_back_off: {{base_interval: 0.01s}}}}}}"
+        "remote: {{sha256: \"{sha256}\", http_uri: {{uri: \"http://code.example/p.wasm\", cluster: up, timeout: \
+         {timeout}}}, retry_policy: {policy}}}"
     );
     config(&[plugin], &[port], false).replace(&local, &remote)
 }
 
-fn code() -> (Vec<u8>, String) {
+/// A guest's code, and its digest.
+pub(crate) fn code() -> (Vec<u8>, String) {
     let code = std::fs::read(guest("add_header")).unwrap();
     let digest = hex(&Sha256::digest(&code));
     (code, digest)
