@@ -1,5 +1,6 @@
 //! The runtimes that cargo features link in.
 
+use enginebay_config::Runtimes;
 use enginebay_engine::{Error, Registry};
 
 /// For each runtime: its feature and crate, which the `use` keeps the linker from dropping, and its names, for
@@ -33,6 +34,20 @@ pub fn registry() -> Result<Registry, Error> {
         .iter()
         .flat_map(|(names, feature)| names.iter().map(move |name| (*name, *feature)));
     Ok(Registry::linked()?.with_features(&names.collect::<Vec<_>>()))
+}
+
+/// What a configuration needs from outside, with the runtimes of a registry: any other one is an error of the configuration
+/// then. Plugins have to name theirs, until there is a [default](Runtimes::default).
+pub fn with_runtimes<O>(registry: &Registry, outside: O) -> Runtimes<O> {
+    Runtimes {
+        outside,
+        known: registry.names().map(str::to_owned).collect(),
+        absent: registry
+            .absent()
+            .map(|(name, feature)| (name.to_owned(), feature.to_owned()))
+            .collect(),
+        default: None,
+    }
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ pub(crate) fn default_config(runtime: &str, value: &str) -> String {
 }
 
 /// A response with a plugin that has this configuration.
-fn response(runtime: &str, version: u32, configuration: &str) -> String {
+pub(crate) fn response(runtime: &str, version: u32, configuration: &str) -> String {
     let filter = filter(runtime, configuration);
     format!(
         "version_info: \"{version}\"\nresources:\n- \"@type\": type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig\n  \

@@ -30,6 +30,7 @@ mod reload;
 mod remote_code;
 mod remote_retries;
 mod requests;
+mod runtime_names;
 #[path = "../common/runtimes.rs"]
 mod runtimes;
 mod server;
