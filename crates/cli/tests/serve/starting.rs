@@ -15,7 +15,7 @@ fn refusal(config: &str) -> String {
     errors[0].to_owned()
 }
 
-fn refusal_of(plugin: Plugin) -> String {
+pub(crate) fn refusal_of(plugin: Plugin) -> String {
     refusal(&config(&[plugin], &[], false))
 }
 

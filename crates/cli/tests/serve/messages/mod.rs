@@ -1,0 +1,7 @@
+//! Messages.
+
+mod answers;
+mod guest;
+mod logs;
+mod starts;
+mod traps;
