@@ -364,6 +364,9 @@ fn refusal(path: &str, plugin: &model::Plugin, why: &str) -> String {
     format!("{path}: Unable to create Wasm plugin {}: {why}", plugin.name)
 }
 
+/// How messages begin about code that could not be read: see [`enginebay::read_code`].
+const UNREAD: [&str; 2] = ["Invalid path: ", "vm_config.code"];
+
 /// Envoy says this in up to three messages; here they are parts of one line.
 fn refused(path: &str, plugin: &model::Plugin, failure: &Failure) -> String {
     let name = &plugin.name;
@@ -373,6 +376,10 @@ fn refused(path: &str, plugin: &model::Plugin, failure: &Failure) -> String {
     let (loaded, envoys) = match failure.state() {
         FailState::StartFailed => (true, "Failed to start base Wasm"),
         FailState::ConfigureFailed => (true, "Failed to configure base Wasm plugin"),
+        // What was not even read does not count.
+        FailState::UnableToInitializeCode if !UNREAD.iter().any(|begin| message.starts_with(begin)) => {
+            (false, "Failed to load Wasm code")
+        }
         _ => (false, ""),
     };
     let mut why = String::new();

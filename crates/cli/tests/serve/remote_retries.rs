@@ -20,15 +20,15 @@ use crate::runtimes::any_runtime;
 use crate::server::{Server, until};
 
 /// A server of code.
-struct Codes {
-    port: u16,
+pub(crate) struct Codes {
+    pub(crate) port: u16,
     /// How often it was asked.
     asked: Arc<AtomicUsize>,
 }
 
 impl Codes {
     /// Has no code the first `failures` times, and takes its time for everything.
-    async fn start(failures: usize, time: Duration) -> Self {
+    pub(crate) async fn start(failures: usize, time: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(AtomicUsize::new(0));
@@ -55,7 +55,7 @@ impl Codes {
         Codes { port, asked }
     }
 
-    fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::Relaxed)
     }
 
