@@ -94,6 +94,10 @@ async fn code_with_another_digest_never_runs() {
             assert_eq!(answer.status.as_u16(), status);
             assert_eq!(answer.header("x-enginebay"), None);
         }
+        assert_eq!(server.stat("wasm.remote_load_fetch_failures"), 1);
+        assert_eq!(server.stat("wasm.remote_load_cache_misses"), 1);
+        // It is known for a moment that there is none.
+        assert_eq!(server.stat("wasm.remote_load_cache_entries"), 1);
     }
 }
 

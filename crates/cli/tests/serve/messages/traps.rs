@@ -60,6 +60,16 @@ async fn a_crash_in_each_callback_of_a_request() {
 }
 
 #[tokio::test]
+async fn over_http2_too_an_answer_is_cut_behind_its_head() {
+    let upstream = Codes::start(0, Duration::ZERO).await;
+    let server = start(&[Plugin::new(any_runtime(), "crash")], &[upstream.port]);
+    let mut client = Client::http2(server.address).await;
+    let head = client.start(crash_at("response_body")).await.unwrap();
+    assert_eq!(head.status(), 200);
+    assert!(head.into_body().collect().await.is_err());
+}
+
+#[tokio::test]
 async fn what_the_answer_for_a_crash_is() {
     let logs = r#"
         (func (export "proxy_on_log") (param i32)
