@@ -164,6 +164,7 @@ impl Server {
         let rig = Rc::new(Rig::new(workers, Rc::new(Clock::default()), &stats));
         let mut options = enginebay_code::Options::default();
         options.directory = args.code_cache.clone();
+        options.pull_secrets = args.pull_secrets.clone();
         let (codes, driver) = CodeSource::new(options, stats.codes());
         spawn_local(driver.run(Rc::new(ClusterFetch(rig.upstreams().clone()))));
         spawn_local(Rig::keep_time(rig.clone()));

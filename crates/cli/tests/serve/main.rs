@@ -20,6 +20,7 @@ mod failing_plugins;
 mod foreign;
 mod grpc_server;
 mod guests;
+mod images;
 mod messages;
 mod pausing;
 mod plane_process;

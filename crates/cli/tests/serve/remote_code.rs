@@ -35,7 +35,7 @@ async fn serve(status: u16, bytes: Vec<u8>) -> u16 {
     port
 }
 
-fn hex(digest: &[u8]) -> String {
+pub(crate) fn hex(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
