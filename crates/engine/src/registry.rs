@@ -186,6 +186,15 @@ mod tests {
     }
 
     #[test]
+    fn names_that_are_there_and_names_that_are_not() {
+        let mut registry = Registry::empty();
+        registry.register(fake("a", &["b"])).unwrap();
+        let registry = registry.with_features(&[("a", "one"), ("b", "one"), ("c", "two")]);
+        assert_eq!(registry.names().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(registry.absent().collect::<Vec<_>>(), [("c", "two")]);
+    }
+
+    #[test]
     fn a_name_belongs_to_one_runtime() {
         let mut registry = Registry::empty();
         registry.register(fake("a", &["b"])).unwrap();

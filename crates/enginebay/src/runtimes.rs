@@ -65,8 +65,17 @@ mod tests {
             cfg!(feature = "wasmtime"),
         ];
         assert_eq!(registry.iter().count(), on.iter().filter(|on| **on).count());
+        let outside = with_runtimes(&registry, ());
         for (names, feature) in FEATURES {
             for name in *names {
+                let known = outside.known.iter().any(|known| known == name);
+                let absent = outside
+                    .absent
+                    .contains(&((*name).to_owned(), (*feature).to_owned()));
+                assert!(
+                    known != absent && known == registry.find(name).is_some(),
+                    "{name}"
+                );
                 match registry.get(name) {
                     Ok(found) => assert_eq!(found.by_alias, names[0] != *name),
                     Err(error) => assert!(error.to_string().contains(&format!("`{feature}`")), "{error}"),
