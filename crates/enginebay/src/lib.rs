@@ -38,7 +38,7 @@ pub use enginebay_host::{
 pub use engines::Engines;
 pub use platform::StdPlatform;
 pub use plugin::{Absent, BackOff, FailurePolicy, Plugin, Running, VmKey};
-pub use runtimes::registry;
+pub use runtimes::{registry, with_runtimes};
 
 /// The README's example is compiled with the tests.
 #[cfg(doctest)]

@@ -88,6 +88,15 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DIR")]
     code_cache: Option<PathBuf>,
 
+    /// Credentials for the registries that images are fetched from: docker's `config.json`. It is read for each image.
+    #[arg(long, value_name = "FILE")]
+    pull_secrets: Option<PathBuf>,
+
+    /// The runtime of plugins that name none, by its name or the last part of it (`wasmtime`) [default: none, and such
+    /// plugins are refused].
+    #[arg(long, value_name = "NAME")]
+    default_runtime: Option<String>,
+
     #[command(flatten)]
     engine: EngineArgs,
 
