@@ -2,6 +2,7 @@
 
 mod callouts;
 mod metadata;
+mod stats;
 mod tcp;
 
 use std::cell::{Ref, RefCell, RefMut};

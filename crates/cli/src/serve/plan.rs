@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use enginebay::abi::Callback;
 use enginebay::config::model::{
-    self, Bootstrap, Cluster, Code, Listener, RemoteCode, Roots, RouteTable, WasmFilter,
+    self, Bootstrap, Cluster, Code, Listener, RemoteCode, Roots, RouteTable, StatsFlush, WasmFilter,
 };
 use enginebay::config::{Process, load_bootstrap};
 use enginebay::{Absent, EngineOptions, Engines, FailState, Failure, Plugin, PluginConfig, VmKey};
@@ -27,6 +28,10 @@ pub(super) struct Plan {
     pub(super) listeners: Vec<ListenerPlan>,
     pub(super) clusters: Vec<ClusterPlan>,
     pub(super) services: Vec<ServicePlan>,
+    /// The stats sinks, which are the main thread's.
+    pub(super) sinks: Vec<Plugin>,
+    /// When they are told.
+    pub(super) flush: StatsFlush,
     /// The bounds on callouts.
     pub(super) callout_options: ChainOptions,
     /// What was proved. The plugins are in the plan, so that nothing else comes to have their keys.
@@ -198,12 +203,22 @@ impl Loader {
             Some(ServicePlan { plugin, singleton })
         });
         let services = services.collect();
-        for sink in &bootstrap.stats_sinks {
-            let path = &sink.path;
-            loading.problems.push(format!(
-                "{path}: this build does not support stats sinks (envoy.stat_sinks.wasm)"
-            ));
-        }
+        let sinks = bootstrap.stats_sinks.iter();
+        let sinks = sinks.filter_map(|sink| {
+            let plugin = loading.plugin(&sink.path, &sink.plugin)?;
+            let callback = Callback::EnvoyOnStatsUpdate;
+            if plugin
+                .program()
+                .is_some_and(|program| !program.has_callback(callback))
+            {
+                tracing::warn!(
+                    "{}: the plugin does not export {callback} or may not be called for it",
+                    sink.path
+                );
+            }
+            Some(plugin)
+        });
+        let sinks = sinks.collect();
         let clusters = clusters(bootstrap)
             .filter_map(|cluster| cluster.map_err(|problem| loading.problems.push(problem)).ok());
         let clusters = clusters.collect();
@@ -222,6 +237,8 @@ impl Loader {
             listeners,
             clusters,
             services,
+            sinks,
+            flush: bootstrap.stats_flush,
             callout_options: self.limits.chain,
             proved,
             _counts: counts,

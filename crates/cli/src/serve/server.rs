@@ -164,6 +164,7 @@ impl Server {
         let (codes, driver) = CodeSource::new(options, stats.codes());
         spawn_local(driver.run(Rc::new(ClusterFetch(rig.upstreams().clone()))));
         spawn_local(Rig::keep_time(rig.clone()));
+        spawn_local(rig.sinks().clone().run());
         Server {
             loader,
             stats,
@@ -222,6 +223,7 @@ impl Server {
             }
         };
         self.stats.set_live(false);
+        self.rig.sinks().end();
         result
     }
 
