@@ -97,17 +97,19 @@ pub(super) fn read(path: &Path) -> Result<(Bootstrap, String), String> {
     Ok((bootstrap, text))
 }
 
-/// Engines with room for the VMs of all workers three times over, so that a configuration can be started beside another, and
-/// for those that are proved.
+/// Engines with room for the VMs of all workers three times over, so that a configuration can be started beside another, for
+/// those that are proved, and on each worker for as many as may linger.
 pub(super) fn engines(
     bootstrap: &Bootstrap,
     workers: usize,
+    lingering: usize,
     mut options: EngineOptions,
 ) -> Result<Engines, String> {
     let plugins = bootstrap.plugins().count() + bootstrap.discoveries().count();
     let needed = plugins
-        .saturating_mul(workers + 1)
         .saturating_mul(3)
+        .saturating_add(lingering)
+        .saturating_mul(workers + 1)
         .saturating_add(16);
     options.max_instances = options
         .max_instances

@@ -29,8 +29,8 @@ use super::{Mode, ServeArgs};
 pub(super) fn run(args: &ServeArgs) -> Result<(), String> {
     let (bootstrap, text) = plan::read(&args.config)?;
     let workers = worker_count(args);
-    let engines = plan::engines(&bootstrap, workers, args.engine.options())?;
     let limits = Limits::new(&args.limits);
+    let engines = plan::engines(&bootstrap, workers, limits.chain.lingering, args.engine.options())?;
     let shared = Shared::new(limits.shared);
     let stats = Arc::new(Stats::new(engines.registry(), workers, shared));
     let config = Arc::new(ConfigDump::default());
