@@ -1,6 +1,7 @@
 //! From the first instruction to the last callback.
 
 use enginebay_engine::TrapKind;
+use enginebay_host::abi::LogLevel;
 use enginebay_host::{FailState, PluginConfig};
 
 use crate::fixture::{Guest, Stream, on_each, status};
