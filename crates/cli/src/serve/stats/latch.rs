@@ -49,11 +49,12 @@ impl Latch {
 mod tests {
     use super::*;
 
-    /// What a sink is told of `numbers`: names, values and, of counters, what is new.
-    fn told(
-        latch: &mut Latch,
-        numbers: &[(Kind, &str, u64)],
-    ) -> (Vec<(String, u64, u64)>, Vec<(String, u64)>) {
+    /// Names, values and what is new.
+    type Counters = Vec<(String, u64, u64)>;
+    type Gauges = Vec<(String, u64)>;
+
+    /// What a sink is told of `numbers`.
+    fn told(latch: &mut Latch, numbers: &[(Kind, &str, u64)]) -> (Counters, Gauges) {
         let mut samples = Samples::default();
         for (kind, name, value) in numbers {
             samples.add(*kind, name, *value);
@@ -73,7 +74,7 @@ mod tests {
     fn counters_are_told_with_what_is_new_and_gauges_once_they_were_used() {
         use Kind::{Counter, Gauge};
         let mut latch = Latch::default();
-        let counters = |list: &[(&str, u64, u64)]| -> Vec<(String, u64, u64)> {
+        let counters = |list: &[(&str, u64, u64)]| -> Counters {
             list.iter()
                 .map(|(name, value, new)| ((*name).to_owned(), *value, *new))
                 .collect()
