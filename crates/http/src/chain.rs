@@ -177,6 +177,19 @@ impl LocalChain {
         self.of_each(Vm::callout_count)
     }
 
+    /// Whether the plugins of another chain that do not run in this one can be started: see [`LocalVms::prove`].
+    pub(crate) fn prove(&self, chain: &FilterChain) -> Result<(), Failure> {
+        let runs = |plugin: &Plugin| {
+            let same =
+                |known: &Plugin| known.vm_key() == plugin.vm_key() && known.config() == plugin.config();
+            let mut all = self.0.all();
+            all.any(|filter| same(filter.plugin.plugin()))
+        };
+        let plugins = chain.plugins.iter().chain(&*chain.loggers);
+        let mut new = plugins.filter(|plugin| plugin.program().is_some() && !runs(plugin));
+        new.try_for_each(|plugin| self.0.vms.prove(plugin))
+    }
+
     fn of_each<R>(&self, f: impl Fn(&Vm<Handle>) -> R) -> Vec<R> {
         let roots = self.0.all().filter_map(|filter| filter.plugin.root());
         roots.map(|root| f(root.vm())).collect()

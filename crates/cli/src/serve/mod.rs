@@ -25,6 +25,7 @@ mod router;
 mod routes;
 mod server;
 mod serving;
+mod sinks;
 mod stats;
 mod tcp;
 mod upstream;

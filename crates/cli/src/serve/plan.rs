@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use enginebay::abi::Callback;
 use enginebay::config::model::{
-    self, Bootstrap, Cluster, Code, Listener, RemoteCode, Roots, RouteTable, WasmFilter,
+    self, Bootstrap, Cluster, Code, Listener, RemoteCode, Roots, RouteTable, StatsFlush, WasmFilter,
 };
 use enginebay::config::{Process, Runtimes, load_bootstrap};
 use enginebay::{
@@ -30,6 +31,10 @@ pub(super) struct Plan {
     pub(super) listeners: Vec<ListenerPlan>,
     pub(super) clusters: Vec<ClusterPlan>,
     pub(super) services: Vec<ServicePlan>,
+    /// The stats sinks, which are the main thread's.
+    pub(super) sinks: Vec<Plugin>,
+    /// When they are told.
+    pub(super) flush: StatsFlush,
     /// The bounds on callouts.
     pub(super) callout_options: ChainOptions,
     /// What was proved. The plugins are in the plan, so that nothing else comes to have their keys.
@@ -111,18 +116,20 @@ pub(super) fn read(path: &Path, outside: &Outside) -> Result<(Bootstrap, String)
     Ok((bootstrap, text))
 }
 
-/// Engines with room for the VMs of all workers three times over, so that a configuration can be started beside another, and
-/// for those that are proved.
+/// Engines with room for the VMs of all workers three times over, so that a configuration can be started beside another, for
+/// those that are proved, and on each worker for as many as may linger.
 pub(super) fn engines(
     registry: Registry,
     bootstrap: &Bootstrap,
     workers: usize,
+    lingering: usize,
     mut options: EngineOptions,
 ) -> Engines {
     let plugins = bootstrap.plugins().count() + bootstrap.discoveries().count();
     let needed = plugins
-        .saturating_mul(workers + 1)
         .saturating_mul(3)
+        .saturating_add(lingering)
+        .saturating_mul(workers + 1)
         .saturating_add(16);
     options.max_instances = options
         .max_instances
@@ -218,12 +225,22 @@ impl Loader {
             Some(ServicePlan { plugin, singleton })
         });
         let services = services.collect();
-        for sink in &bootstrap.stats_sinks {
-            let path = &sink.path;
-            loading.problems.push(format!(
-                "{path}: this build does not support stats sinks (envoy.stat_sinks.wasm)"
-            ));
-        }
+        let sinks = bootstrap.stats_sinks.iter();
+        let sinks = sinks.filter_map(|sink| {
+            let plugin = loading.plugin(&sink.path, &sink.plugin)?;
+            let callback = Callback::EnvoyOnStatsUpdate;
+            if plugin
+                .program()
+                .is_some_and(|program| !program.has_callback(callback))
+            {
+                tracing::warn!(
+                    "{}: the plugin does not export {callback} or may not be called for it",
+                    sink.path
+                );
+            }
+            Some(plugin)
+        });
+        let sinks = sinks.collect();
         let clusters = clusters(bootstrap)
             .filter_map(|cluster| cluster.map_err(|problem| loading.problems.push(problem)).ok());
         let clusters = clusters.collect();
@@ -242,6 +259,8 @@ impl Loader {
             listeners,
             clusters,
             services,
+            sinks,
+            flush: bootstrap.stats_flush,
             callout_options: self.limits.chain,
             proved,
             _counts: counts,

@@ -31,10 +31,16 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), String> {
     let outside = plan::outside(&registry, args.default_runtime.as_deref())?;
     let (bootstrap, text) = plan::read(&args.config, &outside)?;
     let workers = worker_count(args);
-    let engines = plan::engines(registry, &bootstrap, workers, args.engine.options());
+    let limits = Limits::new(&args.limits);
+    let engines = plan::engines(
+        registry,
+        &bootstrap,
+        workers,
+        limits.chain.lingering,
+        args.engine.options(),
+    );
     let engines = engines.with_compilation(&args.compilation.options());
     let engines = engines.map_err(|error| error.to_string())?;
-    let limits = Limits::new(&args.limits);
     let shared = Shared::new(limits.shared);
     let stats = Arc::new(Stats::new(engines.registry(), workers, shared));
     let config = Arc::new(ConfigDump::default());
@@ -170,6 +176,7 @@ impl Server {
         let (codes, driver) = CodeSource::new(options, stats.codes());
         spawn_local(driver.run(Rc::new(ClusterFetch(rig.upstreams().clone()))));
         spawn_local(Rig::keep_time(rig.clone()));
+        spawn_local(rig.sinks().clone().run());
         Server {
             loader,
             stats,
@@ -228,6 +235,7 @@ impl Server {
             }
         };
         self.stats.set_live(false);
+        self.rig.sinks().end();
         result
     }
 

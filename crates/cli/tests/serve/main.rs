@@ -38,6 +38,7 @@ mod runtimes;
 mod server;
 mod services;
 mod shared;
+mod sinks;
 mod soak;
 mod starting;
 mod stats;

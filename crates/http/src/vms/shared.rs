@@ -6,6 +6,7 @@ use std::rc::{Rc, Weak};
 
 use enginebay::{ContextId, Failure, Plugin, PluginConfig, Vm};
 
+use super::linger::Lingering;
 use super::timers::Timers;
 use super::{Observer, Root};
 use crate::callouts::VmCallouts;
@@ -32,6 +33,7 @@ pub(crate) struct SharedVm {
     observer: Rc<dyn Observer>,
     /// Whether the observer has heard of the failure.
     failure_told: Cell<bool>,
+    lingering: Weak<Lingering>,
     /// Whether a stream went well: see [`Reloads`](super::reload::Reloads).
     proved: Cell<bool>,
 }
@@ -55,6 +57,7 @@ impl SharedVm {
         timers: Rc<Timers>,
         callouts: VmCallouts,
         observer: Rc<dyn Observer>,
+        lingering: &Rc<Lingering>,
     ) -> Rc<Self> {
         observer.vm_created(first);
         let shared = Rc::new(SharedVm {
@@ -70,6 +73,7 @@ impl SharedVm {
             members: RefCell::default(),
             observer,
             failure_told: Cell::new(false),
+            lingering: Rc::downgrade(lingering),
             proved: Cell::new(false),
         });
         shared.callouts.attach(&shared);
@@ -165,6 +169,18 @@ impl SharedVm {
         for stream in waiting.into_values().filter_map(|(stream, _)| stream.upgrade()) {
             stream.wake();
         }
+        if let Some(lingering) = self.lingering.upgrade() {
+            lingering.look();
+        }
+    }
+
+    /// Has a root context that is over wait for its `proxy_done`. Says whether it does: when all VMs of the thread go, none
+    /// does.
+    pub(super) fn linger(self: &Rc<Self>, root: ContextId) -> bool {
+        let lingering = self.lingering.upgrade();
+        lingering
+            .map(|lingering| lingering.keep(self.clone(), root))
+            .is_some()
     }
 
     /// The plugin with a root context.
@@ -190,8 +206,9 @@ impl SharedVm {
         }
     }
 
-    /// A root context is over.
-    pub(super) fn leave(&self, root: ContextId) {
+    /// A root context is gone.
+    pub(super) fn gone(&self, root: ContextId) {
+        self.timers.set(root, None);
         self.report();
         self.members.borrow_mut().retain(|member| {
             let stays = member.root != root;
