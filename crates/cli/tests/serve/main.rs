@@ -9,6 +9,7 @@ mod bounds;
 mod callouts;
 mod capabilities;
 mod client;
+mod compiled;
 mod config;
 #[path = "../../src/serve/discovery/tests/control_plane.rs"]
 #[expect(dead_code, reason = "the tests of discovery alone use more of it")]

@@ -54,6 +54,7 @@ impl Later {
                 match self.compile() {
                     Ok(module) => {
                         let _ = better.set(module);
+                        tracing::info!("a module has better code now, for VMs that are made from now on");
                     }
                     Err(error) => tracing::warn!("a module stays with its first code: {error}"),
                 }
