@@ -5,12 +5,14 @@ mod common;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::guests::Wat;
 use common::{Log, Upstream, engines, get, request};
 use enginebay::config::model;
-use enginebay::{BackOff, Engines, Failure, FailurePolicy, Plugin};
+use enginebay::engine::{Compiler, Engine, Error, LoadRequest, Module, ModuleInfo, ResolvedLimits, Runtime};
+use enginebay::{BackOff, EngineOptions, Engines, Failure, FailurePolicy, Plugin};
 use enginebay_http::{Body, FilterChain, LocalChain, LocalVms, Observer, Reload};
 use http::{Request, Response};
 use http_body_util::BodyExt;
@@ -336,21 +338,53 @@ fn one_plugin_of_a_vm_that_is_started_anew_takes_no_other_with_it() {
     });
 }
 
-/// An engine for which the code of modules gets better.
+/// An engine that waits before it compiles, as long as somebody holds the gate.
+struct Gated {
+    engine: Arc<dyn Engine>,
+    gate: Arc<Mutex<()>>,
+}
+
+impl Engine for Gated {
+    fn limits(&self) -> &ResolvedLimits {
+        self.engine.limits()
+    }
+
+    fn compile(&self, request: &LoadRequest<'_>, info: &ModuleInfo) -> Result<Arc<dyn Module>, Error> {
+        let open = self.gate.lock().unwrap();
+        drop(open);
+        self.engine.compile(request, info)
+    }
+}
+
+thread_local! {
+    /// Of this test.
+    static GATE: Arc<Mutex<()>> = Arc::default();
+}
+
+/// Engines for which the code of modules gets better when the gate is open.
 fn improving() -> Engines {
     let registry = enginebay::registry().unwrap();
     let runtime = registry.get(common::QUICK).unwrap().runtime;
-    let mut improving = enginebay::Registry::empty();
-    let capabilities = runtime.capabilities.with_baseline_compiler(true);
-    improving
-        .register(enginebay::engine::Runtime {
-            capabilities,
-            ..*runtime
-        })
-        .unwrap();
+    let improving = Runtime {
+        capabilities: runtime.capabilities.with_baseline_compiler(true),
+        factory: |options, limits| {
+            let registry = enginebay::registry()?;
+            let engine = (registry.get(common::QUICK)?.runtime.factory)(&EngineOptions::default(), limits)?;
+            Ok(match options.compiler {
+                Compiler::Baseline => engine,
+                _ => Arc::new(Gated {
+                    engine,
+                    gate: GATE.with(Arc::clone),
+                }),
+            })
+        },
+        ..*runtime
+    };
+    let mut registry = enginebay::Registry::empty();
+    registry.register(improving).unwrap();
     let mut compilation = enginebay::Compilation::default();
     compilation.baseline_first = true;
-    Engines::with(improving, Default::default())
+    Engines::with(registry, EngineOptions::default())
         .with_compilation(&compilation)
         .unwrap()
 }
@@ -366,6 +400,8 @@ fn streams_go_to_a_new_vm_when_there_is_better_code() {
     on_one_thread(async {
         let mut bay = bay();
         bay.engines = improving();
+        let gate = GATE.with(Arc::clone);
+        let closed = gate.lock().unwrap();
         let wat = teller();
         let of = |root: &'static str| move |config: &mut model::Plugin| config.root_id = root.to_owned();
         let (one, two) = (bay.plugin(&wat, of("one")), bay.plugin(&wat, of("two")));
@@ -376,6 +412,7 @@ fn streams_go_to_a_new_vm_when_there_is_better_code() {
             .oneshot(get("/"))
             .await
             .unwrap();
+        drop(closed);
         until_better(&one).await;
         // Nobody has looked yet.
         assert_eq!(status(&first, get("/")).await, 200);
@@ -405,11 +442,13 @@ fn a_plugin_that_can_not_be_started_again_stays_where_it_is() {
     on_one_thread(async {
         let mut bay = bay();
         bay.engines = improving();
+        let gate = GATE.with(Arc::clone);
+        let closed = gate.lock().unwrap();
         // The start leaves a queue behind, and fails where it finds one.
-        let mut wat = teller();
+        let mut wat = Wat::default();
         let name = wat.text("started");
         let wat = wat.on(
-            "vm_start",
+            "configure",
             &format!(
                 "(if (call $resolve_queue (i32.const 0) (i32.const 0) {name} (i32.const 0))
                     (then (drop (call $register_queue {name} (i32.const 0))) (return (i32.const 1))))
@@ -418,6 +457,7 @@ fn a_plugin_that_can_not_be_started_again_stays_where_it_is() {
         );
         let plugin = bay.plugin(&wat, |_| {});
         let chain = bay.start([plugin.clone()]);
+        drop(closed);
         until_better(&plugin).await;
         for _ in 0..3 {
             bay.vms.renew();

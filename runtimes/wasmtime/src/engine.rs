@@ -117,6 +117,7 @@ impl WasmtimeEngine {
             // A machine that can't reserve a pool may not have 4 GiB for one memory either. With less, compiled
             // code checks bounds, which makes it slower.
             config.memory_reservation(0);
+            config.memory_reservation_for_growth(16 << 20);
             config.memory_guard_size(1 << 16);
             config.guard_before_linear_memory(false);
         }
