@@ -150,7 +150,7 @@ fn start(
         let bridge = Bridge(Some(call_to));
         let response = tokio::select! {
             biased;
-            response = drive(chain, bridge, request) => response,
+            response = drive(chain, bridge, request, None) => response,
             // Whoever asked is gone.
             () = answer_to.closed() => return,
         };

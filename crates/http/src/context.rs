@@ -28,20 +28,20 @@ pub(crate) struct StreamCx {
 }
 
 impl StreamCx {
-    pub(crate) fn new(chain: &LocalChain, parts: request::Parts) -> Self {
+    pub(crate) fn new(
+        chain: &LocalChain,
+        parts: request::Parts,
+        connection: Option<Rc<ConnectionInfo>>,
+    ) -> Self {
         let chain = chain.0.clone();
         let mut facts = Facts::new(parts.version);
         let mut given = None;
         if chain.uses_properties {
-            facts.connection = parts
-                .extensions
-                .get::<ConnectionInfo>()
-                .cloned()
-                .unwrap_or_default();
+            let given = || parts.extensions.get::<ConnectionInfo>();
+            facts.connection = connection.or_else(|| given().cloned().map(Rc::new));
         }
         if chain.asks_properties {
-            facts.started_realtime = chain.platform().realtime_ns();
-            facts.started_monotonic = chain.platform().monotonic_ns();
+            facts.started = chain.platform().monotonic_ns();
             given = parts.extensions.get::<StreamAttributes>().cloned();
         }
         let request = RequestHead::new(parts, chain.options.tls);

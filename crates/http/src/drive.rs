@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -14,13 +15,15 @@ use crate::lane::{Lane, LaneError, Source};
 use crate::message::ResponseHead;
 use crate::reply::Reply;
 use crate::state::Dir;
-use crate::{BoxError, LocalBody, LocalChain, StreamAttributes};
+use crate::{BoxError, ConnectionInfo, LocalBody, LocalChain, StreamAttributes};
 
-/// Runs one stream up to its response's head. `inner` is ready.
+/// Runs one stream up to its response's head. `inner` is ready. Without a `connection`, that among the request's extensions
+/// is it.
 pub(crate) async fn drive<B, S, R>(
     chain: LocalChain,
     mut inner: S,
     request: Request<B>,
+    connection: Option<Rc<ConnectionInfo>>,
 ) -> Result<Response<LocalBody<R>>, S::Error>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
@@ -36,7 +39,7 @@ where
     }
     let (parts, body) = request.into_parts();
     let head_request = parts.method == http::Method::HEAD;
-    let cx = StreamCx::new(&chain, parts);
+    let cx = StreamCx::new(&chain, parts, connection);
     let guard = EndGuard::new(cx.clone());
 
     let response = match send_request(&cx, body).await {

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::drive::drive;
-use crate::{BoxError, LocalBody, LocalChain};
+use crate::{BoxError, ConnectionInfo, LocalBody, LocalChain};
 
 /// Puts a chain in front of services on one thread.
 #[derive(Clone)]
@@ -46,6 +47,30 @@ impl<S> LocalService<S> {
     }
 }
 
+/// A response on its way through the chain.
+type Driven<R, E> = Pin<Box<dyn Future<Output = Result<Response<LocalBody<R>>, E>>>>;
+
+impl<S> LocalService<S> {
+    /// [`Service::call`] for a request that came by this connection: it need not be among the request's extensions.
+    pub fn call_from<B, R>(
+        &mut self,
+        connection: Option<Rc<ConnectionInfo>>,
+        request: Request<B>,
+    ) -> Driven<R, S::Error>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin + 'static,
+        B::Error: Into<BoxError>,
+        S: Service<Request<LocalBody<B>>, Response = Response<R>> + Clone + 'static,
+        R: http_body::Body<Data = Bytes> + Unpin + 'static,
+        R::Error: Into<BoxError>,
+    {
+        // The one that is ready goes with the request.
+        let next = self.inner.clone();
+        let ready = std::mem::replace(&mut self.inner, next);
+        Box::pin(drive(self.chain.clone(), ready, request, connection))
+    }
+}
+
 impl<B, S, R> Service<Request<B>> for LocalService<S>
 where
     B: http_body::Body<Data = Bytes> + Unpin + 'static,
@@ -56,16 +81,13 @@ where
 {
     type Response = Response<LocalBody<R>>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>>>>;
+    type Future = Driven<R, S::Error>;
 
     fn poll_ready(&mut self, task: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(task)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The one that is ready goes with the request.
-        let next = self.inner.clone();
-        let ready = std::mem::replace(&mut self.inner, next);
-        Box::pin(drive(self.chain.clone(), ready, request))
+        self.call_from(None, request)
     }
 }

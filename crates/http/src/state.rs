@@ -207,6 +207,13 @@ impl State {
         Some(self.chain.upgrade()?.platform().monotonic_ns())
     }
 
+    /// When the request came, in nanoseconds since 1970: found out when somebody asks, which is seldom.
+    pub(crate) fn started_realtime(&self) -> Option<u64> {
+        let chain = self.chain.upgrade()?;
+        let since = chain.platform().monotonic_ns().saturating_sub(self.facts.started);
+        Some(chain.platform().realtime_ns().saturating_sub(since))
+    }
+
     pub(crate) fn request_map(&mut self) -> &mut HeaderMap {
         let chain = &self.chain;
         self.request.map(|| spare(chain))

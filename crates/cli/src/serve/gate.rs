@@ -30,7 +30,7 @@ pub(super) struct Gate {
     connection: Rc<Connection>,
     info: ConnectionInfo,
     /// What the last request met, with the connection as its plugins see it, if there are any.
-    last: RefCell<(Rc<Serving>, Option<ConnectionInfo>)>,
+    last: RefCell<(Rc<Serving>, Option<Rc<ConnectionInfo>>)>,
 }
 
 impl Gate {
@@ -50,7 +50,7 @@ impl Gate {
     }
 
     /// Has the request served by what is configured now.
-    fn serve(&self, mut request: Request<Incoming>) -> Served {
+    fn serve(&self, request: Request<Incoming>) -> Served {
         let now = self.connection.here.serving();
         let mut last = self.last.borrow_mut();
         if !Rc::ptr_eq(&last.0, &now) {
@@ -58,19 +58,16 @@ impl Gate {
             *last = (now, info);
         }
         let (serving, info) = &*last;
-        if let Some(info) = info {
-            request.extensions_mut().insert(info.clone());
-        }
-        serving.service().call(request)
+        serving.service().call_from(info.clone(), request)
     }
 }
 
 /// The connection as plugins see it; only they look at it.
-fn info_for(info: &ConnectionInfo, serving: &Serving) -> Option<ConnectionInfo> {
+fn info_for(info: &ConnectionInfo, serving: &Serving) -> Option<Rc<ConnectionInfo>> {
     serving.tells_of_connections().then(|| {
         let mut info = info.clone();
         info.attributes = Some(serving.attributes());
-        info
+        Rc::new(info)
     })
 }
 

@@ -9,6 +9,8 @@ mod request;
 mod response;
 pub(crate) mod write;
 
+use std::rc::Rc;
+
 use enginebay::PropertyDeclaration;
 use enginebay::abi::{PropertyPath, Status};
 use enginebay::host::LifeSpan;
@@ -32,11 +34,10 @@ const XDS_ONLY: [&[u8]; 4] = [
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
     /// If a plugin can ask for or set properties.
-    pub(crate) connection: ConnectionInfo,
+    pub(crate) connection: Option<Rc<ConnectionInfo>>,
     pub(crate) version: Version,
-    /// When the request came, in nanoseconds since 1970, and on the monotonic clock, if a plugin can ask for it.
-    pub(crate) started_realtime: u64,
-    pub(crate) started_monotonic: u64,
+    /// When the request came, in nanoseconds on the monotonic clock, if a plugin can ask for it.
+    pub(crate) started: u64,
     /// Bytes of body that came, by direction.
     pub(crate) received: [u64; 2],
     /// Bytes of the response's body that went out.
@@ -47,10 +48,9 @@ impl Facts {
     /// Of a request with this version, of which nothing else is known.
     pub(crate) fn new(version: Version) -> Self {
         Facts {
-            connection: ConnectionInfo::default(),
+            connection: None,
             version,
-            started_realtime: 0,
-            started_monotonic: 0,
+            started: 0,
             received: [0; 2],
             sent: 0,
         }
@@ -64,7 +64,8 @@ pub(crate) fn get(state: &mut State, path: PropertyPath<'_>, out: &mut Vec<u8>) 
         (b"request", Some(rest)) => request::get(state, rest, out),
         (b"response", Some(rest)) => response::get(state, rest, out),
         (b"connection" | b"connection_id" | b"source" | b"destination", _) => {
-            connection::get(&state.facts.connection, path, out)
+            let info = state.facts.connection.as_deref();
+            info.and_then(|info| connection::get(info, path, out))
         }
         // What plugins set may have a path of several parts.
         (b"filter_state", rest) => return scopes(state).get(Key::named(rest?.as_bytes()), out),
@@ -85,7 +86,8 @@ fn embedder(state: &State, path: PropertyPath<'_>, out: &mut Vec<u8>) -> Option<
         return Some(());
     }
     let given = state.given.iter().rev().flatten().map(|given| &given.0);
-    let mut all = given.chain(&state.facts.connection.attributes);
+    let connection = state.facts.connection.as_deref();
+    let mut all = given.chain(connection.and_then(|connection| connection.attributes.as_ref()));
     all.any(|attributes| {
         out.clear();
         attributes.attribute(&view, path, out)
@@ -138,7 +140,11 @@ pub(crate) fn set_filter_state(state: &mut State, key: &[u8], value: &[u8], span
 fn scopes(state: &mut State) -> Scopes<'_> {
     Scopes {
         stream: &mut state.filter_state,
-        connection: state.facts.connection.state.as_ref(),
+        connection: state
+            .facts
+            .connection
+            .as_deref()
+            .and_then(|info| info.state.as_ref()),
     }
 }
 

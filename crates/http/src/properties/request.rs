@@ -49,10 +49,10 @@ pub(super) fn get(state: &mut State, path: PropertyPath<'_>, out: &mut Vec<u8>) 
                 _ => b"HTTP/1.1",
             },
         ),
-        b"time" => put_size(out, facts.started_realtime),
+        b"time" => put_size(out, state.started_realtime()?),
         // A request that is not over has no duration yet, as on Envoy.
         b"duration" if state.over => {
-            let taken = state.monotonic_ns()?.saturating_sub(facts.started_monotonic);
+            let taken = state.monotonic_ns()?.saturating_sub(facts.started);
             put_value(out, Duration::from_nanos(taken))
         }
         b"size" => match head.value("content-length") {
