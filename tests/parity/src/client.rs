@@ -80,7 +80,9 @@ fn request(line: &str, step: &Step) -> Result<Request<Body>> {
         for name in own.keys() {
             fields.remove(name);
         }
-        own.iter().for_each(|(name, value)| drop(fields.append(name, value.clone())));
+        for (name, value) in &own {
+            fields.append(name, value.clone());
+        }
     }
     let pieces: Vec<Bytes> = step.body.iter().map(|piece| piece.repeat(step.times).into()).collect();
     let trailers = (!step.trailers.is_empty()).then(|| headers::parsed(&step.trailers));

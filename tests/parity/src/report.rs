@@ -67,6 +67,20 @@ impl Report {
     }
 }
 
+impl Row {
+    /// Servers that have problems, together where they have the same.
+    fn failures(&self) -> Vec<(Vec<&str>, &[String])> {
+        let mut failures: Vec<(Vec<&str>, &[String])> = Vec::new();
+        for verdict in self.verdicts.iter().filter(|verdict| !verdict.problems.is_empty()) {
+            match failures.iter_mut().find(|(_, problems)| *problems == verdict.problems) {
+                Some((hosts, _)) => hosts.push(&verdict.host),
+                None => failures.push((vec![&verdict.host], &verdict.problems)),
+            }
+        }
+        failures
+    }
+}
+
 /// How many cases went well, of how many.
 type Counts<'a> = BTreeMap<(&'a str, &'a str), (usize, usize)>;
 
@@ -102,9 +116,9 @@ impl fmt::Display for Report {
             })?;
         }
         for row in &self.rows {
-            for verdict in row.verdicts.iter().filter(|verdict| !verdict.problems.is_empty()) {
-                writeln!(out, "\n{} on {}", row.case, verdict.host)?;
-                for problem in &verdict.problems {
+            for (hosts, problems) in row.failures() {
+                writeln!(out, "\n{} on {}", row.case, hosts.join(", "))?;
+                for problem in problems {
                     writeln!(out, "  {problem}")?;
                 }
             }

@@ -24,7 +24,8 @@
 //! | `metric KIND NAME`, `record NAME N`, `increment NAME N`, `metric-get NAME` | metrics, likewise |
 //! | `property PATH`, `property-size PATH`, `set-property PATH TEXT` | properties |
 //! | `foreign NAME TEXT` | a foreign function |
-//! | `tick MS`, `effective CONTEXT`, `done`, `time` | what it says; `time` shows only whether there is one |
+//! | `effective CONTEXT` | another context from here on; `caller` is the one that made the call whose answer is told |
+//! | `tick MS`, `done`, `time` | what it says; `time` shows only whether there is one |
 //! | `env`, `random` | environment variables; whether there is randomness |
 //! | `trap`, `exit N`, `loop` | ends badly |
 
@@ -41,6 +42,12 @@ struct State {
     roots: HashMap<u32, u32>,
     paths: HashMap<u32, String>,
     calls: HashMap<(u32, String), u32>,
+    /// The contexts that made calls.
+    callers: HashMap<u32, u32>,
+    /// The context of the callback.
+    current: u32,
+    /// The context that made the call whose answer is told.
+    caller: u32,
     /// Queues and metrics, by name.
     ids: HashMap<String, u32>,
     last: Vec<u8>,
@@ -64,6 +71,10 @@ pub(crate) fn on(name: &str, context: u32, params: &[u32]) -> Option<u32> {
             let parent = params.first().copied().filter(|parent| *parent != 0);
             state.roots.insert(context, parent.unwrap_or(context));
         }),
+        "on_http_call_response" => state(|state| {
+            let caller = state.callers.remove(&param(0));
+            state.caller = caller.unwrap_or_default();
+        }),
         "on_vm_start" => read(context, "vm", param(0)),
         "on_configure" => read(context, "plugin", param(0)),
         _ => {}
@@ -77,6 +88,7 @@ pub(crate) fn on(name: &str, context: u32, params: &[u32]) -> Option<u32> {
     }
     let request = state(|state| state.paths.get(&context).cloned()).unwrap_or_default();
     let number = state(|state| {
+        state.current = context;
         let number = state.calls.entry((context, name.to_owned())).or_default();
         *number += 1;
         *number
@@ -248,7 +260,10 @@ fn step_of(line: &str, step: &str, rest: &str) {
         }
         "call" => {
             let body = bytes(split::<4>(rest).1);
-            let (code, _) = host::call(&bytes(one), &pairs(two), &body, &pairs(three), number(four));
+            let (code, id) = host::call(&bytes(one), &pairs(two), &body, &pairs(three), number(four));
+            if code == 0 {
+                state(|state| state.callers.insert(id, state.current));
+            }
             status(code)
         }
         "status" => {
@@ -286,7 +301,10 @@ fn step_of(line: &str, step: &str, rest: &str) {
         "set-property" => status(host::set_property(&path(one), &bytes(behind_one))),
         "foreign" => with_bytes(host::foreign(&bytes(one), &bytes(behind_one))),
         "tick" => status(host::tick(number(one))),
-        "effective" => status(host::effective(number(one))),
+        "effective" => status(host::effective(match one {
+            "caller" => state(|state| state.caller),
+            context => number(context),
+        })),
         "done" => status(host::done()),
         "time" => {
             let (code, time) = host::time();
