@@ -19,14 +19,14 @@ use crate::upstream::{self, Seen};
 /// How long the log must be still before it is taken for complete.
 const STILL: Duration = Duration::from_millis(120);
 
-/// How long something that isn't as expected may still become so.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// How long it may take until nothing is logged any more.
+const UNREST: Duration = Duration::from_secs(4);
 
 /// How long a step may wait for a message.
 const WAIT: Duration = Duration::from_secs(10);
 
 /// What the server does in the case. What it counts and logs behind its responses is waited for until `expected` says that
-/// it is all there.
+/// it is all there, for so long at most.
 ///
 /// # Errors
 ///
@@ -36,6 +36,7 @@ pub(crate) fn answer(
     case: &Case,
     guests: &Path,
     expected: impl Fn(&Answer) -> bool,
+    patience: Duration,
 ) -> Result<Answer> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -65,7 +66,7 @@ pub(crate) fn answer(
                 answer.add("start", vec!["ready".to_owned()]);
                 Ok(answer)
             }
-            Started::Ready(server) => serve(server, case, &seen, expected).await,
+            Started::Ready(server) => serve(server, case, &seen, expected, patience).await,
         }
     })
 }
@@ -73,7 +74,7 @@ pub(crate) fn answer(
 /// The answer of a server that did not start.
 fn refused(case: &Case, said: &str) -> Result<Answer> {
     if case.refused.is_empty() {
-        bail!("the server ended:\n{said}");
+        bail!("the server ended:\n{}", last_lines(said));
     }
     let mut lines = vec!["refused".to_owned()];
     lines.extend(case.refused.iter().map(|words| match said.contains(words.as_str()) {
@@ -90,17 +91,18 @@ async fn serve(
     case: &Case,
     seen: &Seen,
     expected: impl Fn(&Answer) -> bool,
+    patience: Duration,
 ) -> Result<Answer> {
     let mut responses = Vec::new();
     for step in &case.step {
         if let Some(line) = &step.request {
             let lines = client::send(server.address, line, step).await;
-            responses.push(lines.with_context(|| format!("{line}\n{}", server.log().unwrap_or_default()))?);
+            responses.push(lines.with_context(|| line.clone())?);
         } else if let Some(words) = &step.wait_log {
             let started = Instant::now();
             while !server.log()?.contains(words.as_str()) {
                 if started.elapsed() > WAIT {
-                    bail!("{words:?} is never logged:\n{}", server.log()?);
+                    bail!("{words:?} is never logged:\n{}", last_lines(&server.log()?));
                 }
                 sleep(Duration::from_millis(10)).await;
             }
@@ -112,20 +114,27 @@ async fn serve(
     loop {
         settle(&server).await?;
         let answer = observe(&server, case, seen, &responses).await?;
-        if expected(&answer) || started.elapsed() > PATIENCE {
+        if expected(&answer) || started.elapsed() > patience {
             if !server.runs()? {
-                bail!("the server ended:\n{}", server.log()?);
+                bail!("the server ended:\n{}", last_lines(&server.log()?));
             }
             return Ok(answer);
         }
     }
 }
 
+/// The end of a log, for a message.
+fn last_lines(log: &str) -> String {
+    const SHOWN: usize = 15;
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(SHOWN)..].join("\n")
+}
+
 /// Waits until nothing is logged any more, or for so long that there is no end to it.
 async fn settle(server: &Server) -> Result<()> {
     let started = Instant::now();
     let mut last = (server.log_size()?, Instant::now());
-    while last.1.elapsed() < STILL && started.elapsed() < PATIENCE {
+    while last.1.elapsed() < STILL && started.elapsed() < UNREST {
         sleep(Duration::from_millis(20)).await;
         let size = server.log_size()?;
         if size != last.0 {

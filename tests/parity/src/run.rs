@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use glob::Pattern;
@@ -14,6 +15,9 @@ use crate::corpus::Corpus;
 use crate::exchange;
 use crate::host::Host;
 use crate::report::{Report, Row, Verdict};
+
+/// How long something that isn't as expected may still become so.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// What is to be run.
 #[derive(Clone, Debug)]
@@ -93,7 +97,8 @@ fn one(case: &Case, corpus: &Corpus, options: &Options) -> Row {
                 // Nobody knows, so it gets some more time.
                 _ => false,
             };
-            let answer = exchange::answer(&host, case, &guests, as_before);
+            let patience = if options.write { Duration::from_millis(500) } else { PATIENCE };
+            let answer = exchange::answer(&host, case, &guests, as_before, patience);
             let problems = match (&answer, &known) {
                 (Err(error), _) => vec![format!("{error:#}")],
                 (Ok(answer), _) if options.write => match corpus.record(&case.name, answer) {
@@ -117,7 +122,7 @@ fn one(case: &Case, corpus: &Corpus, options: &Options) -> Row {
             Err(_) => vec!["there is no answer of Envoy to compare with".to_owned()],
             Ok(envoy) => {
                 let same = |answer: &Answer| compare(case, envoy, answer).is_empty();
-                match exchange::answer(&host, case, &guests, same) {
+                match exchange::answer(&host, case, &guests, same, PATIENCE) {
                     Ok(answer) => compare(case, envoy, &answer),
                     Err(error) => vec![format!("{error:#}")],
                 }

@@ -30,7 +30,7 @@
 //! | `trap`, `exit N`, `loop` | ends badly |
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crate::host;
 use crate::script::{Call, buffer, map, pairs, path, shown, shown_pairs, status, word};
@@ -38,18 +38,18 @@ use crate::script::{Call, buffer, map, pairs, path, shown, shown_pairs, status, 
 #[derive(Default)]
 struct State {
     /// By root context.
-    scripts: HashMap<u32, String>,
-    roots: HashMap<u32, u32>,
-    paths: HashMap<u32, String>,
-    calls: HashMap<(u32, String), u32>,
+    scripts: BTreeMap<u32, String>,
+    roots: BTreeMap<u32, u32>,
+    paths: BTreeMap<u32, String>,
+    calls: BTreeMap<(u32, String), u32>,
     /// The contexts that made calls.
-    callers: HashMap<u32, u32>,
+    callers: BTreeMap<u32, u32>,
     /// The context of the callback.
     current: u32,
     /// The context that made the call whose answer is told.
     caller: u32,
     /// Queues and metrics, by name.
-    ids: HashMap<String, u32>,
+    ids: BTreeMap<String, u32>,
     last: Vec<u8>,
     cas: u32,
 }
