@@ -17,6 +17,11 @@ impl Answer {
         }
     }
 
+    /// Takes an aspect away.
+    pub fn remove(&mut self, aspect: &str) {
+        self.0.retain(|(name, _)| name != aspect);
+    }
+
     /// The lines of an aspect.
     pub fn lines(&self, aspect: &str) -> &[String] {
         let found = self.0.iter().find(|(name, _)| name == aspect);

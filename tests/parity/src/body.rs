@@ -24,13 +24,13 @@ impl Pieces {
         Full::new(bytes).boxed()
     }
 
-    /// The pieces in frames of their own, with a pause between them, and trailers.
+    /// The pieces in frames of their own, with a pause before each, and trailers.
     pub(crate) fn new(pieces: Vec<Bytes>, pause: Duration, trailers: Option<HeaderMap>) -> Body {
         let (sender, receiver) = mpsc::channel(1);
         tokio::spawn(async move {
             let pieces = pieces.into_iter().map(Frame::data);
-            for (index, frame) in pieces.chain(trailers.map(Frame::trailers)).enumerate() {
-                if index > 0 && !pause.is_zero() {
+            for frame in pieces.chain(trailers.map(Frame::trailers)) {
+                if !pause.is_zero() {
                     sleep(pause).await;
                 }
                 // Nobody reads any more.

@@ -37,6 +37,9 @@ pub struct Case {
     /// Whether requests that come to the upstream are sorted: some come at the same time.
     #[serde(default)]
     pub upstream_sorted: bool,
+    /// Aspects that are not compared, because they depend on who is quicker.
+    #[serde(default)]
+    pub skip: Vec<String>,
     /// The differences there are to be.
     #[serde(default)]
     pub differs: Vec<Difference>,
@@ -145,7 +148,7 @@ pub struct Step {
     /// Each piece so many times.
     #[serde(default = "once")]
     pub times: usize,
-    /// Milliseconds before each piece but the first, and before trailers.
+    /// Milliseconds before each of several pieces, and before trailers.
     #[serde(default)]
     pub pause_ms: u64,
     /// `name: value`, with HTTP/2.

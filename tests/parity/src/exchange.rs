@@ -163,6 +163,7 @@ async fn observe(server: &Server, case: &Case, seen: &Seen, responses: &[Vec<Str
         .lines()
         .filter(|line| line.rsplit_once(": ").is_some_and(|(name, _)| case.stats.iter().any(|one| one == name)));
     answer.add("stats", counters.map(str::to_owned).collect());
+    case.skip.iter().for_each(|aspect| answer.remove(aspect));
     Ok(answer)
 }
 

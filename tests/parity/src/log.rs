@@ -9,8 +9,11 @@ struct Entry {
     message: String,
 }
 
-/// Messages that hosts log about plugins, from these words on, up to where hosts say each in its own way.
-const ABOUT_PLUGINS: [(&str, &str); 2] = [("Function: ", " failed"), ("Attempted call to restricted ", "")];
+/// A host's message about a failed plugin, from these words on up to those behind which hosts say it in their own ways.
+const FAILED: (&str, &str) = ("Function: proxy_on_", " failed");
+
+/// The start of a host's message about a denied function.
+const DENIED: &str = "Attempted call to restricted ";
 
 /// Lines of the log by aspect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,8 +35,12 @@ impl Logged {
         }
         for entry in entries(text) {
             let (list, line, once) = match entry.message.strip_prefix("wasm log ") {
-                // Where a host puts the plugin's name in front of what it says of the plugin.
-                Some(message) if message.contains(ABOUT_PLUGINS[1].0) => (&mut logged.host, message.to_owned(), true),
+                // Hosts say the one with the VM in front, or without.
+                Some(message) if message.contains(FAILED.0) => match about_a_plugin(message) {
+                    Some(line) => (&mut logged.host, line, true),
+                    None => continue,
+                },
+                Some(message) if message.contains(DENIED) => (&mut logged.host, message.to_owned(), true),
                 Some(message) => {
                     let line = format!("{} {message}", entry.level);
                     match message.split([' ', ':']).next().is_some_and(|name| names.contains(&name)) {
@@ -54,14 +61,14 @@ impl Logged {
     }
 }
 
+/// What a host says about a plugin, if it is such a message.
 fn about_a_plugin(message: &str) -> Option<String> {
-    ABOUT_PLUGINS.iter().find_map(|(start, end)| {
-        let line = message[message.find(start)?..].lines().next()?;
-        Some(match line.split_once(end) {
-            Some((line, _)) if !end.is_empty() => format!("{line}{end}"),
-            _ => line.to_owned(),
-        })
-    })
+    if let Some(at) = message.find(FAILED.0) {
+        let (function, _) = message[at..].split_once(FAILED.1)?;
+        return Some(format!("{function}{}", FAILED.1));
+    }
+    let at = message.find(DENIED)?;
+    Some(message[at..].lines().next()?.to_owned())
 }
 
 /// The messages of plugins and their hosts, with the lines that belong to each.
@@ -110,7 +117,7 @@ mod tests {
             [error][wasm] Function: proxy_on_log failed: Uncaught\nbacktrace\n";
         let ours = "[2026-01-01T00:00:00Z][info][wasm] wasm log root vm: ready\n\
             [2026-01-01T00:00:00Z][error][wasm] wasm log plugin root vm: two\nlines\n\
-            [2026-01-01T00:00:00Z][error][wasm] plugin: Function: proxy_on_log failed: trap\n";
+            [2026-01-01T00:00:00Z][error][wasm] wasm log vm: Function: proxy_on_log failed: trap\n";
         let parsed = |text| Logged::parse(text, &["plugin"], Lines::Ordered);
         assert_eq!(parsed(envoy), parsed(ours));
         assert_eq!(parsed(envoy).streams, ["error plugin root vm: two\nlines"]);

@@ -125,7 +125,7 @@ async fn answer(request: Request<Incoming>, seen: Seen) -> Result<Response<Body>
         }
         "pieces" => {
             let pieces = (1..=number.min(100)).map(|piece| Bytes::from(format!("piece {piece};")));
-            Response::new(Pieces::new(pieces.collect(), Duration::from_millis(30), None))
+            Response::new(Pieces::new(pieces.collect(), Duration::from_millis(60), None))
         }
         "trailers" => Response::new(Pieces::new(
             vec!["with trailers".into()],

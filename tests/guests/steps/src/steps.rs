@@ -301,10 +301,14 @@ fn step_of(line: &str, step: &str, rest: &str) {
         "set-property" => status(host::set_property(&path(one), &bytes(behind_one))),
         "foreign" => with_bytes(host::foreign(&bytes(one), &bytes(behind_one))),
         "tick" => status(host::tick(number(one))),
-        "effective" => status(host::effective(match one {
-            "caller" => state(|state| state.caller),
-            context => number(context),
-        })),
+        "effective" => {
+            let context = match one {
+                "caller" => state(|state| state.caller),
+                context => number(context),
+            };
+            state(|state| state.current = context);
+            status(host::effective(context))
+        }
         "done" => status(host::done()),
         "time" => {
             let (code, time) = host::time();
