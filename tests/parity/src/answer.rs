@@ -111,7 +111,10 @@ mod tests {
         answer.add("nothing", vec![]);
         answer.add("response 1", vec!["status 200".to_owned()]);
         let text = answer.to_string();
-        assert_eq!(text, "# log\ntwo\\nlines\nbell \\u{7}\n\n# response 1\nstatus 200\n");
+        assert_eq!(
+            text,
+            "# log\ntwo\\nlines\nbell \\u{7}\n\n# response 1\nstatus 200\n"
+        );
         assert_eq!(Answer::parse(&text).unwrap(), answer);
     }
 

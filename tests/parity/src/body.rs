@@ -15,30 +15,25 @@ use tokio_stream::wrappers::ReceiverStream;
 /// A body of any kind.
 pub(crate) type Body = BoxBody<Bytes, Infallible>;
 
-/// Makes bodies.
-pub(crate) struct Pieces;
+/// A body whose length is known.
+pub(crate) fn whole(bytes: Bytes) -> Body {
+    Full::new(bytes).boxed()
+}
 
-impl Pieces {
-    /// A body whose length is known.
-    pub(crate) fn one(bytes: Bytes) -> Body {
-        Full::new(bytes).boxed()
-    }
-
-    /// The pieces in frames of their own, with a pause before each, and trailers.
-    pub(crate) fn new(pieces: Vec<Bytes>, pause: Duration, trailers: Option<HeaderMap>) -> Body {
-        let (sender, receiver) = mpsc::channel(1);
-        tokio::spawn(async move {
-            let pieces = pieces.into_iter().map(Frame::data);
-            for frame in pieces.chain(trailers.map(Frame::trailers)) {
-                if !pause.is_zero() {
-                    sleep(pause).await;
-                }
-                // Nobody reads any more.
-                if sender.send(Ok(frame)).await.is_err() {
-                    return;
-                }
+/// The pieces in frames of their own, with a pause before each, and trailers.
+pub(crate) fn in_pieces(pieces: Vec<Bytes>, pause: Duration, trailers: Option<HeaderMap>) -> Body {
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let pieces = pieces.into_iter().map(Frame::data);
+        for frame in pieces.chain(trailers.map(Frame::trailers)) {
+            if !pause.is_zero() {
+                sleep(pause).await;
             }
-        });
-        StreamBody::new(ReceiverStream::new(receiver)).boxed()
-    }
+            // Nobody reads any more.
+            if sender.send(Ok(frame)).await.is_err() {
+                return;
+            }
+        }
+    });
+    StreamBody::new(ReceiverStream::new(receiver)).boxed()
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::answer::body_line;
-use crate::body::{Body, Pieces};
+use crate::body::{Body, in_pieces, whole};
 use crate::case::Step;
 use crate::headers;
 
@@ -57,7 +57,7 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<String> {
     driver.spawn(async { drop(connection.await) });
     let request = Request::get(path)
         .header("host", "admin")
-        .body(Pieces::one(Bytes::new()))?;
+        .body(whole(Bytes::new()))?;
     let response = timeout(PATIENCE, sender.send_request(request)).await??;
     ensure!(response.status() == 200, "{path}: {}", response.status());
     let body = timeout(PATIENCE, response.into_body().collect()).await??;
@@ -84,22 +84,27 @@ fn request(line: &str, step: &Step) -> Result<Request<Body>> {
             fields.append(name, value.clone());
         }
     }
-    let pieces: Vec<Bytes> = step.body.iter().map(|piece| piece.repeat(step.times).into()).collect();
+    let pieces: Vec<Bytes> = step
+        .body
+        .iter()
+        .map(|piece| piece.repeat(step.times).into())
+        .collect();
     let trailers = (!step.trailers.is_empty()).then(|| headers::parsed(&step.trailers));
     let body = match pieces.as_slice() {
-        [] if trailers.is_none() => Pieces::one(Bytes::new()),
-        [one] if trailers.is_none() => Pieces::one(one.clone()),
-        _ => Pieces::new(pieces, Duration::from_millis(step.pause_ms), trailers),
+        [] if trailers.is_none() => whole(Bytes::new()),
+        [one] if trailers.is_none() => whole(one.clone()),
+        _ => in_pieces(pieces, Duration::from_millis(step.pause_ms), trailers),
     };
     Ok(request.body(body)?)
 }
 
 /// What came, as far as it came.
-async fn outcome(
-    sent: impl Future<Output = hyper::Result<Response<Incoming>>>,
-    leave: bool,
-) -> Vec<String> {
-    let limit = if leave { Duration::from_millis(200) } else { PATIENCE };
+async fn outcome(sent: impl Future<Output = hyper::Result<Response<Incoming>>>, leave: bool) -> Vec<String> {
+    let limit = if leave {
+        Duration::from_millis(200)
+    } else {
+        PATIENCE
+    };
     let response = match timeout(limit, sent).await {
         Err(_) if leave => return vec!["left".to_owned()],
         Err(_) => return vec!["no answer".to_owned()],
@@ -119,7 +124,12 @@ async fn outcome(
             Ok(Some(Ok(frame))) => match frame.into_data() {
                 Ok(data) => bytes.extend_from_slice(&data),
                 Err(frame) => {
-                    trailers.extend(frame.trailers_ref().into_iter().flat_map(|map| headers::lines("trailer", map)));
+                    trailers.extend(
+                        frame
+                            .trailers_ref()
+                            .into_iter()
+                            .flat_map(|map| headers::lines("trailer", map)),
+                    );
                 }
             },
         }

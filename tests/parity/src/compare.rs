@@ -9,7 +9,11 @@ pub fn compare(case: &Case, envoy: &Answer, enginebay: &Answer) -> Vec<String> {
     for aspect in envoy.aspects(enginebay) {
         let mut theirs = envoy.lines(aspect).to_vec();
         let mut ours = enginebay.lines(aspect).to_vec();
-        for difference in case.differs.iter().filter(|difference| difference.aspect == aspect) {
+        for difference in case
+            .differs
+            .iter()
+            .filter(|difference| difference.aspect == aspect)
+        {
             // Taken away on one side each, so that what both have is missing on the other side.
             let missing = take(&mut theirs, &difference.envoy)
                 .map(|line| format!("Envoy: {line}"))
@@ -130,7 +134,10 @@ mod tests {
         assert_eq!(compare(&listed, &one, &one).len(), 2);
         assert_eq!(compare(&listed, &other, &other).len(), 2);
         let nowhere = case(&[("metrics", &["b"], &[])]);
-        assert_eq!(compare(&nowhere, &one, &one), ["metrics: there is no such aspect"]);
+        assert_eq!(
+            compare(&nowhere, &one, &one),
+            ["metrics: there is no such aspect"]
+        );
         // A line that both have is no difference.
         assert_eq!(compare(&case(&[("log", &["a"], &[])]), &one, &one).len(), 1);
     }

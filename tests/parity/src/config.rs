@@ -137,11 +137,25 @@ fn plugin_config(index: usize, plugin: &Plugin, outside: &Outside<'_>) -> Result
     };
     let mut vm = json!({"vm_id": plugin.vm_id, "runtime": outside.runtime, "code": code});
     let mut config = json!({"name": plugin.name, "root_id": plugin.root_id});
-    put(&mut vm, "configuration", plugin.vm_configuration.as_ref().map(message));
-    plugin.more_vm.iter().for_each(|(name, value)| put(&mut vm, name, Some(value.clone())));
+    put(
+        &mut vm,
+        "configuration",
+        plugin.vm_configuration.as_ref().map(message),
+    );
+    plugin
+        .more_vm
+        .iter()
+        .for_each(|(name, value)| put(&mut vm, name, Some(value.clone())));
     put(&mut config, "vm_config", Some(vm));
-    put(&mut config, "configuration", plugin.configuration.as_ref().map(message));
-    plugin.more.iter().for_each(|(name, value)| put(&mut config, name, Some(value.clone())));
+    put(
+        &mut config,
+        "configuration",
+        plugin.configuration.as_ref().map(message),
+    );
+    plugin
+        .more
+        .iter()
+        .for_each(|(name, value)| put(&mut config, name, Some(value.clone())));
     Ok(filled(&config, outside))
 }
 
@@ -187,7 +201,9 @@ fn filled(value: &Value, outside: &Outside<'_>) -> Value {
         }
         Value::Array(items) => items.iter().map(|item| filled(item, outside)).collect(),
         Value::Object(fields) => {
-            let fields = fields.iter().map(|(name, value)| (name.clone(), filled(value, outside)));
+            let fields = fields
+                .iter()
+                .map(|(name, value)| (name.clone(), filled(value, outside)));
             Value::Object(fields.collect::<Map<_, _>>())
         }
         other => other.clone(),

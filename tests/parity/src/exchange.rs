@@ -57,7 +57,10 @@ pub(crate) fn answer(
             folder: folder.path(),
         };
         let config = bootstrap(case, &outside)?;
-        std::fs::write(folder.path().join("config.json"), serde_json::to_vec_pretty(&config)?)?;
+        std::fs::write(
+            folder.path().join("config.json"),
+            serde_json::to_vec_pretty(&config)?,
+        )?;
         drop(dead);
         match Server::start(host, case, folder.path()).await? {
             Started::Refused(said) => refused(case, &said),
@@ -77,10 +80,14 @@ fn refused(case: &Case, said: &str) -> Result<Answer> {
         bail!("the server ended:\n{}", last_lines(said));
     }
     let mut lines = vec!["refused".to_owned()];
-    lines.extend(case.refused.iter().map(|words| match said.contains(words.as_str()) {
-        true => format!("says: {words}"),
-        false => format!("does not say: {words}"),
-    }));
+    lines.extend(
+        case.refused
+            .iter()
+            .map(|words| match said.contains(words.as_str()) {
+                true => format!("says: {words}"),
+                false => format!("does not say: {words}"),
+            }),
+    );
     let mut answer = Answer::default();
     answer.add("start", lines);
     Ok(answer)
@@ -156,12 +163,16 @@ async fn observe(server: &Server, case: &Case, seen: &Seen, responses: &[Vec<Str
     answer.add("root log", logged.roots);
     answer.add("host log", logged.host);
     let stats = server.admin("/stats").await?;
-    let mut metrics: Vec<String> = stats.lines().filter_map(|line| metric(line, case.metrics)).collect();
+    let mut metrics: Vec<String> = stats
+        .lines()
+        .filter_map(|line| metric(line, case.metrics))
+        .collect();
     metrics.sort();
     answer.add("metrics", metrics);
-    let counters = stats
-        .lines()
-        .filter(|line| line.rsplit_once(": ").is_some_and(|(name, _)| case.stats.iter().any(|one| one == name)));
+    let counters = stats.lines().filter(|line| {
+        line.rsplit_once(": ")
+            .is_some_and(|(name, _)| case.stats.iter().any(|one| one == name))
+    });
     answer.add("stats", counters.map(str::to_owned).collect());
     case.skip.iter().for_each(|aspect| answer.remove(aspect));
     Ok(answer)
@@ -169,11 +180,14 @@ async fn observe(server: &Server, case: &Case, seen: &Seen, responses: &[Vec<Str
 
 /// A plugin's metric, in a line of the stats.
 fn metric(line: &str, metrics: Metrics) -> Option<String> {
-    let (name, value) = line.rsplit_once(": ").filter(|(_, value)| value.parse::<u64>().is_ok()).or_else(|| {
-        // A histogram, whose numbers come and go with intervals.
-        let (name, _) = line.split_once(": ")?;
-        Some((name, "a histogram"))
-    })?;
+    let (name, value) = line
+        .rsplit_once(": ")
+        .filter(|(_, value)| value.parse::<u64>().is_ok())
+        .or_else(|| {
+            // A histogram, whose numbers come and go with intervals.
+            let (name, _) = line.split_once(": ")?;
+            Some((name, "a histogram"))
+        })?;
     let name = name.strip_prefix("wasmcustom.")?;
     // What enginebay counts itself.
     if name == "metrics_active" {

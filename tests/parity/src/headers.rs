@@ -14,7 +14,10 @@ fn is_compared(name: &str) -> bool {
 
 /// A line for each, sorted by name. Those of one name stay in their order.
 pub(crate) fn lines(kind: &str, headers: &HeaderMap) -> Vec<String> {
-    let mut all: Vec<_> = headers.iter().filter(|(name, _)| is_compared(name.as_str())).collect();
+    let mut all: Vec<_> = headers
+        .iter()
+        .filter(|(name, _)| is_compared(name.as_str()))
+        .collect();
     all.sort_by_key(|(name, _)| name.as_str());
     all.into_iter()
         .map(|(name, value)| format!("{kind} {name}: {}", String::from_utf8_lossy(value.as_bytes())))
@@ -46,6 +49,9 @@ mod tests {
             "x-a: 1".to_owned(),
             "x-b: 1".to_owned(),
         ]);
-        assert_eq!(lines("header", &headers), ["header x-a: 1", "header x-b: 2", "header x-b: 1"]);
+        assert_eq!(
+            lines("header", &headers),
+            ["header x-a: 1", "header x-b: 2", "header x-b: 1"]
+        );
     }
 }

@@ -34,7 +34,7 @@ impl Logged {
             return logged;
         }
         for entry in entries(text) {
-            let (list, line, once) = match entry.message.strip_prefix("wasm log ") {
+            let (list, line, once) = match entry.message.strip_prefix("wasm log").map(str::trim_start) {
                 // Hosts say the one with the VM in front, or without.
                 Some(message) if message.contains(FAILED.0) => match about_a_plugin(message) {
                     Some(line) => (&mut logged.host, line, true),
@@ -43,7 +43,11 @@ impl Logged {
                 Some(message) if message.contains(DENIED) => (&mut logged.host, message.to_owned(), true),
                 Some(message) => {
                     let line = format!("{} {message}", entry.level);
-                    match message.split([' ', ':']).next().is_some_and(|name| names.contains(&name)) {
+                    match message
+                        .split([' ', ':'])
+                        .next()
+                        .is_some_and(|name| names.contains(&name))
+                    {
                         true => (&mut logged.streams, line, lines == Lines::Unique),
                         false => (&mut logged.roots, line, true),
                     }

@@ -71,8 +71,15 @@ impl Row {
     /// Servers that have problems, together where they have the same.
     fn failures(&self) -> Vec<(Vec<&str>, &[String])> {
         let mut failures: Vec<(Vec<&str>, &[String])> = Vec::new();
-        for verdict in self.verdicts.iter().filter(|verdict| !verdict.problems.is_empty()) {
-            match failures.iter_mut().find(|(_, problems)| *problems == verdict.problems) {
+        for verdict in self
+            .verdicts
+            .iter()
+            .filter(|verdict| !verdict.problems.is_empty())
+        {
+            match failures
+                .iter_mut()
+                .find(|(_, problems)| *problems == verdict.problems)
+            {
                 Some((hosts, _)) => hosts.push(&verdict.host),
                 None => failures.push((vec![&verdict.host], &verdict.problems)),
             }
@@ -98,7 +105,11 @@ impl fmt::Display for Report {
                 }
             }
         }
-        let areas: BTreeSet<&str> = counts.keys().map(|(area, _)| *area).filter(|area| *area != "all").collect();
+        let areas: BTreeSet<&str> = counts
+            .keys()
+            .map(|(area, _)| *area)
+            .filter(|area| *area != "all")
+            .collect();
         let width = areas.iter().map(|area| area.len()).max().unwrap_or(0).max(4);
         let mut line = |area: &str, cell: &dyn Fn(&str) -> String| {
             let mut text = format!("{area:width$}");

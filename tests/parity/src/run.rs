@@ -97,7 +97,11 @@ fn one(case: &Case, corpus: &Corpus, options: &Options) -> Row {
                 // Nobody knows, so it gets some more time.
                 _ => false,
             };
-            let patience = if options.write { Duration::from_millis(500) } else { PATIENCE };
+            let patience = if options.write {
+                Duration::from_millis(500)
+            } else {
+                PATIENCE
+            };
             let answer = exchange::answer(&host, case, &guests, as_before, patience);
             let problems = match (&answer, &known) {
                 (Err(error), _) => vec![format!("{error:#}")],

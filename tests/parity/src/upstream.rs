@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 use crate::answer::body_line;
-use crate::body::{Body, Pieces};
+use crate::body::{Body, in_pieces, whole};
 use crate::headers;
 
 /// What was asked, in the order in which heads came. Shared by the tasks of one case, which is on one thread.
@@ -81,7 +81,10 @@ async fn answer(request: Request<Incoming>, seen: Seen) -> Result<Response<Body>
     }
     lines.extend(headers::lines("header", &head.headers));
     let path = head.uri.path().to_owned();
-    let target = head.uri.path_and_query().map_or(path.as_str(), |target| target.as_str());
+    let target = head
+        .uri
+        .path_and_query()
+        .map_or(path.as_str(), |target| target.as_str());
     let first = format!("{} {target}", head.method);
     let index = seen.with(|asked| {
         asked.push((first, lines));
@@ -90,7 +93,9 @@ async fn answer(request: Request<Incoming>, seen: Seen) -> Result<Response<Body>
     let add = |lines: Vec<String>| seen.with(|asked| asked[index].1.extend(lines));
     let bytes = match body.collect().await {
         Ok(body) => {
-            let trailers = body.trailers().map(|trailers| headers::lines("trailer", trailers));
+            let trailers = body
+                .trailers()
+                .map(|trailers| headers::lines("trailer", trailers));
             let bytes = body.to_bytes();
             if !bytes.is_empty() {
                 add(vec![body_line(&bytes)]);
@@ -107,7 +112,7 @@ async fn answer(request: Request<Incoming>, seen: Seen) -> Result<Response<Body>
     let number: u64 = argument.parse().unwrap_or(0);
     let mut response = match kind {
         "echo" => {
-            let mut response = Response::new(Pieces::one(bytes.clone()));
+            let mut response = Response::new(whole(bytes.clone()));
             response.headers_mut().insert("x-echo", bytes.len().into());
             response
         }
@@ -125,14 +130,14 @@ async fn answer(request: Request<Incoming>, seen: Seen) -> Result<Response<Body>
         }
         "pieces" => {
             let pieces = (1..=number.min(100)).map(|piece| Bytes::from(format!("piece {piece};")));
-            Response::new(Pieces::new(pieces.collect(), Duration::from_millis(60), None))
+            Response::new(in_pieces(pieces.collect(), Duration::from_millis(60), None))
         }
-        "trailers" => Response::new(Pieces::new(
+        "trailers" => Response::new(in_pieces(
             vec!["with trailers".into()],
             Duration::ZERO,
             Some(map(&[("x-trailer-a", "1"), ("x-trailer-b", "2")])),
         )),
-        "large" => Response::new(Pieces::one(vec![b'x'; number.min(1 << 24) as usize].into())),
+        "large" => Response::new(whole(vec![b'x'; number.min(1 << 24) as usize].into())),
         "headers" => {
             let mut response = text("with headers".to_owned());
             response.headers_mut().extend(map(&[
@@ -157,7 +162,7 @@ async fn answer(request: Request<Incoming>, seen: Seen) -> Result<Response<Body>
 }
 
 fn text(text: String) -> Response<Body> {
-    Response::new(Pieces::one(text.into()))
+    Response::new(whole(text.into()))
 }
 
 fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -180,7 +185,7 @@ fn grpc(method: &str, message: Bytes) -> Response<Body> {
         ),
         _ => (message, map(&[("grpc-status", "0")])),
     };
-    let mut response = Response::new(Pieces::new(vec![message], Duration::ZERO, Some(trailers)));
+    let mut response = Response::new(in_pieces(vec![message], Duration::ZERO, Some(trailers)));
     response
         .headers_mut()
         .insert("content-type", http::HeaderValue::from_static("application/grpc"));

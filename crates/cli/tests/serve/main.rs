@@ -18,6 +18,8 @@ mod failing_plugins;
 mod foreign;
 mod grpc_server;
 mod guests;
+#[cfg(feature = "cel")]
+mod parity;
 mod pausing;
 #[path = "../common/prometheus.rs"]
 mod prometheus;

@@ -68,7 +68,10 @@ impl LocalPlugin {
         let now = Instant::now();
         let (proved, failed_at) = {
             let root = root.borrow();
-            (root.shared().is_proved(), root.shared().failed_at().unwrap_or(now))
+            (
+                root.shared().is_proved(),
+                root.shared().failed_at().unwrap_or(now),
+            )
         };
         if !reloads.is_due(now, failed_at, proved, random[0]) {
             observer.reload(&self.plugin, Reload::BackOff);

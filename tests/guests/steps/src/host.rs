@@ -8,9 +8,21 @@ unsafe extern "C" {
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
     fn proxy_done() -> u32;
-    fn proxy_get_buffer_bytes(buffer: u32, start: usize, max: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_get_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        max: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
     fn proxy_get_buffer_status(buffer: u32, size: *mut usize, unused: *mut u32) -> u32;
-    fn proxy_set_buffer_bytes(buffer: u32, start: usize, size: usize, data: *const u8, data_size: usize) -> u32;
+    fn proxy_set_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        size: usize,
+        data: *const u8,
+        data_size: usize,
+    ) -> u32;
     fn proxy_get_header_map_size(map: u32, size: *mut usize) -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_set_header_map_pairs(map: u32, data: *const u8, size: usize) -> u32;
@@ -21,8 +33,20 @@ unsafe extern "C" {
         data: *mut *mut u8,
         size: *mut usize,
     ) -> u32;
-    fn proxy_add_header_map_value(map: u32, key: *const u8, key_size: usize, value: *const u8, size: usize) -> u32;
-    fn proxy_replace_header_map_value(map: u32, key: *const u8, key_size: usize, value: *const u8, size: usize) -> u32;
+    fn proxy_add_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        size: usize,
+    ) -> u32;
+    fn proxy_replace_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        size: usize,
+    ) -> u32;
     fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
     fn proxy_close_stream(stream: u32) -> u32;
@@ -49,9 +73,15 @@ unsafe extern "C" {
         timeout: u32,
         call: *mut u32,
     ) -> u32;
-    fn proxy_get_shared_data(key: *const u8, key_size: usize, data: *mut *mut u8, size: *mut usize, cas: *mut u32)
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+        cas: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(key: *const u8, key_size: usize, value: *const u8, size: usize, cas: u32)
     -> u32;
-    fn proxy_set_shared_data(key: *const u8, key_size: usize, value: *const u8, size: usize, cas: u32) -> u32;
     fn proxy_register_shared_queue(name: *const u8, size: usize, queue: *mut u32) -> u32;
     fn proxy_resolve_shared_queue(
         vm: *const u8,
@@ -90,7 +120,10 @@ fn bytes(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Bytes {
         return (status, None);
     }
     // SAFETY: the host allocated so many bytes with our allocator and wrote them. Nobody else has the address.
-    (status, Some(unsafe { std::slice::from_raw_parts(data, size) }.to_vec()))
+    (
+        status,
+        Some(unsafe { std::slice::from_raw_parts(data, size) }.to_vec()),
+    )
 }
 
 /// Calls a function that returns a number.
@@ -197,7 +230,13 @@ pub(crate) fn status() -> (Bytes, u32) {
     (answer, code)
 }
 
-pub(crate) fn call(upstream: &[u8], headers: &[u8], body: &[u8], trailers: &[u8], timeout: u32) -> (u32, u32) {
+pub(crate) fn call(
+    upstream: &[u8],
+    headers: &[u8],
+    body: &[u8],
+    trailers: &[u8],
+    timeout: u32,
+) -> (u32, u32) {
     number(|call| unsafe {
         proxy_http_call(
             upstream.as_ptr(),
@@ -216,8 +255,9 @@ pub(crate) fn call(upstream: &[u8], headers: &[u8], body: &[u8], trailers: &[u8]
 
 pub(crate) fn shared_get(key: &[u8]) -> (Bytes, u32) {
     let mut cas = 0;
-    let answer =
-        bytes(|data, size| unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut cas) });
+    let answer = bytes(|data, size| unsafe {
+        proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut cas)
+    });
     (answer, cas)
 }
 
@@ -230,7 +270,9 @@ pub(crate) fn queue_register(name: &[u8]) -> (u32, u32) {
 }
 
 pub(crate) fn queue_resolve(vm: &[u8], name: &[u8]) -> (u32, u32) {
-    number(|queue| unsafe { proxy_resolve_shared_queue(vm.as_ptr(), vm.len(), name.as_ptr(), name.len(), queue) })
+    number(|queue| unsafe {
+        proxy_resolve_shared_queue(vm.as_ptr(), vm.len(), name.as_ptr(), name.len(), queue)
+    })
 }
 
 pub(crate) fn enqueue(queue: u32, item: &[u8]) -> u32 {
@@ -267,6 +309,13 @@ pub(crate) fn set_property(path: &[u8], value: &[u8]) -> u32 {
 
 pub(crate) fn foreign(name: &[u8], arguments: &[u8]) -> Bytes {
     bytes(|data, size| unsafe {
-        proxy_call_foreign_function(name.as_ptr(), name.len(), arguments.as_ptr(), arguments.len(), data, size)
+        proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            arguments.as_ptr(),
+            arguments.len(),
+            data,
+            size,
+        )
     })
 }

@@ -150,7 +150,9 @@ pub(crate) fn shown_pairs(bytes: &[u8]) -> Option<Vec<(String, String)>> {
     for index in 0..count {
         let name = number(4 + index * 8)?;
         let value = number(8 + index * 8)?;
-        let text = |from: usize, len: usize| Some(String::from_utf8_lossy(bytes.get(from..from + len)?).into_owned());
+        let text = |from: usize, len: usize| {
+            Some(String::from_utf8_lossy(bytes.get(from..from + len)?).into_owned())
+        };
         pairs.push((text(at, name)?, text(at + name + 1, value)?));
         at += name + value + 2;
     }
@@ -160,8 +162,14 @@ pub(crate) fn shown_pairs(bytes: &[u8]) -> Option<Vec<(String, String)>> {
 /// The path of a property: parts with dots between them, or with slashes if it begins with one.
 pub(crate) fn path(text: &str) -> Vec<u8> {
     match text.strip_prefix('/') {
-        Some(rest) => word(rest).iter().map(|byte| if *byte == b'/' { 0 } else { *byte }).collect(),
-        None => word(text).iter().map(|byte| if *byte == b'.' { 0 } else { *byte }).collect(),
+        Some(rest) => word(rest)
+            .iter()
+            .map(|byte| if *byte == b'/' { 0 } else { *byte })
+            .collect(),
+        None => word(text)
+            .iter()
+            .map(|byte| if *byte == b'.' { 0 } else { *byte })
+            .collect(),
     }
 }
 

@@ -94,7 +94,11 @@ pub(crate) fn on(name: &str, context: u32, params: &[u32]) -> Option<u32> {
         *number
     });
     let end = match name {
-        "on_request_headers" | "on_request_body" | "on_response_headers" | "on_response_body" | "on_downstream_data"
+        "on_request_headers"
+        | "on_request_body"
+        | "on_response_headers"
+        | "on_response_body"
+        | "on_downstream_data"
         | "on_upstream_data" => param(1) != 0,
         _ => false,
     };
@@ -209,7 +213,10 @@ fn pairs_of(map: u32, names: &str) -> String {
 
 fn environment() -> String {
     let variables: BTreeMap<String, String> = std::env::vars().collect();
-    let shown: Vec<String> = variables.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let shown: Vec<String> = variables
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
     shown.join(",")
 }
 
