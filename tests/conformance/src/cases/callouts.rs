@@ -2,7 +2,7 @@
 
 use enginebay::abi::{Callback as C, HostFunction as F, Status};
 
-use super::contexts::{ROOT, failing_allocators};
+use super::contexts::{ROOT, STREAM, failing_allocators};
 use super::{pairs, with_bad_pointers};
 use crate::case::{Allocator, Arg, Case, Effect, NUMBER, Step, data, num, out};
 use crate::host::TOO_MUCH;
@@ -383,7 +383,10 @@ fn hearing() -> Vec<Case> {
     cases.push(good.clone().number(14).out("down"));
     cases.extend(failing_allocators(&good));
     cases.push(status(
-        of("internal_failure/the_allocator_changes_the_context").allocator(Allocator::Switching),
+        // From the stream to the root context, which is the one that is told.
+        of("internal_failure/the_allocator_changes_the_context")
+            .call(F::ProxySetEffectiveContext, [num(STREAM)], Status::Ok)
+            .allocator(Allocator::Switching),
         Status::InternalFailure,
     ));
     cases
