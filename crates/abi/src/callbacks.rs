@@ -245,6 +245,10 @@ exports! {
         ProxyOnDelete = "proxy_on_delete" {
             ALL: (context_id: U32);
         }
+        /// the host tells of its counters and gauges: see [`stats`](crate::stats). In no specification, but Envoy calls it.
+        EnvoyOnStatsUpdate = "envoy_on_stats_update" {
+            ALL: (plugin_context_id: U32, stats_size: Size);
+        }
     }
 }
 
@@ -319,6 +323,10 @@ impl Callback {
             ),
             Callback::ProxyOnLog => ("filter chain", "when a stream is over, before `proxy_on_done`"),
             Callback::ProxyOnDelete => ("host", "when a context goes"),
+            Callback::EnvoyOnStatsUpdate => (
+                "embedder",
+                "when a stats sink is told of counters and gauges: the server's, every `stats_flush_interval`",
+            ),
         };
         let by = match by.is_empty() {
             true => None,

@@ -291,6 +291,7 @@ fn callbacks_as_the_specification_spells_them() {
         ("proxy_on_done", V0_2_1, "(i32) -> i32"),
         ("proxy_on_log", V0_2_1, "(i32)"),
         ("proxy_on_delete", V0_2_1, "(i32)"),
+        ("envoy_on_stats_update", V0_1_0, "(i32, i32)"),
     ];
     for (name, version, signature) in expected {
         let callback = Callback::from_name(name).unwrap();

@@ -37,7 +37,7 @@ pub(crate) struct CompileArgs {
 pub(crate) fn run(args: &CompileArgs) -> Result<(), Error> {
     let path = args.plugin.display();
     let registry = enginebay::registry().map_err(|error| Error::new(error.to_string()))?;
-    let runtime = names::find(&registry, &args.runtime)?;
+    let runtime = names::find(&registry, "--runtime", &args.runtime)?;
     let code = std::fs::read(&args.plugin)
         .map_err(|error| Error::about(format_args!("Invalid path: {path}"), error))?;
     let about = |error| Error::about(format_args!("{path}: {}", runtime.name), error);

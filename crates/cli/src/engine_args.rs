@@ -1,10 +1,11 @@
 //! How engines are set up, as options of a command.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use enginebay::engine::Compiler;
-use enginebay::{EngineOptions, Limits};
+use enginebay::{Compilation, EngineOptions, Limits};
 
 use crate::run::values;
 
@@ -44,5 +45,28 @@ impl EngineArgs {
             options.compiler = Compiler::Baseline;
         }
         options
+    }
+}
+
+/// What becomes of compiled code.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Engine")]
+pub(crate) struct CompilationArgs {
+    /// Start with code that is compiled in a fraction of the time, on a runtime that can, and go over to better code when that
+    /// has been compiled in the background: plugins are then started anew.
+    #[arg(long, conflicts_with = "baseline_compiler")]
+    baseline_first: bool,
+    /// Keep compiled code in this directory, for the next start. Nobody else may be able to write to it.
+    #[arg(long, value_name = "DIR")]
+    compiled_cache: Option<PathBuf>,
+}
+
+impl CompilationArgs {
+    /// The options for engines.
+    pub(crate) fn options(&self) -> Compilation {
+        let mut compilation = Compilation::default();
+        compilation.directory.clone_from(&self.compiled_cache);
+        compilation.baseline_first = self.baseline_first;
+        compilation
     }
 }

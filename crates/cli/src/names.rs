@@ -9,11 +9,11 @@ use crate::output;
 /// What the names of all runtimes of Envoy start with.
 const PREFIX: &str = "envoy.wasm.runtime.";
 
-/// The runtime of this name, alias, or last part of a name (`wasmtime`).
+/// The runtime of this name, alias, or last part of a name (`wasmtime`), as given with this option.
 ///
 /// # Errors
 /// An unknown name: the error says what there is.
-pub(crate) fn find<'r>(registry: &'r Registry, name: &str) -> Result<&'r Runtime, Error> {
+pub(crate) fn find<'r>(registry: &'r Registry, option: &str, name: &str) -> Result<&'r Runtime, Error> {
     let full = match name.contains('.') {
         true => name.to_owned(),
         false => format!("{PREFIX}{name}"),
@@ -22,7 +22,7 @@ pub(crate) fn find<'r>(registry: &'r Registry, name: &str) -> Result<&'r Runtime
         Some(found) => found,
         None => registry
             .get(&full)
-            .map_err(|error| Error::about(format_args!("--runtime {name}"), error))?,
+            .map_err(|error| Error::about(format_args!("{option} {name}"), error))?,
     };
     if found.by_alias {
         output::note(&format!("{name} is served by {}", found.runtime.name));

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use enginebay_config::model::RemoteCode;
+use enginebay_store::Directory;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tracing::dispatcher;
 
 use crate::back_off::BackOff;
-use crate::directory::Directory;
 use crate::location::{Location, shown};
 use crate::memory::{Phase, Place};
 use crate::source::Shared;
@@ -51,10 +51,7 @@ impl Driver {
     /// wait get an error.
     pub async fn run(mut self, fetch: Rc<dyn Fetch>) {
         let options = &self.shared.options;
-        let directory = options
-            .directory
-            .clone()
-            .map(|path| Directory::new(path, options));
+        let directory = options.directory();
         let cx = Rc::new(Cx {
             permits: Semaphore::new(options.concurrent_fetches.clamp(1, Semaphore::MAX_PERMITS)),
             shared: self.shared.clone(),
@@ -112,7 +109,8 @@ impl Cx {
     /// From the directory.
     async fn kept(&self, digest: Digest) -> Option<Code> {
         let directory = self.directory.clone()?;
-        blocking(move || directory.load(digest)).await.ok()?
+        let load = move || directory.load(&digest.to_string(), |bytes| Code::check(bytes, digest));
+        blocking(load).await.ok()?
     }
 
     /// Into the directory. Code is used whether it can be written or not.
@@ -121,7 +119,7 @@ impl Cx {
             return;
         };
         // A panic there is not worth more than its message.
-        let _ = blocking(move || directory.store(&code)).await;
+        let _ = blocking(move || directory.store(&code.sha256().to_string(), &code)).await;
     }
 
     /// From afar, with retries as Envoy's `RemoteAsyncDataProvider` makes them: whatever the failure was.

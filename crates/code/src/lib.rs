@@ -39,7 +39,6 @@
 #![forbid(unsafe_code)]
 
 mod back_off;
-mod directory;
 mod driver;
 mod error;
 mod exchange;

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use enginebay_store::{Directory, Kind};
+
 /// Limits and settings of a [`CodeSource`](crate::CodeSource).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -50,5 +52,21 @@ impl Default for Options {
             temporary_age: Duration::from_secs(10 * 60),
             pull_secrets: None,
         }
+    }
+}
+
+impl Options {
+    /// The directory, if there is one.
+    pub(crate) fn directory(&self) -> Option<Directory> {
+        let kind = Kind {
+            name: "code cache",
+            suffix: ".wasm",
+            instead: "to be fetched again",
+            otherwise: "the code is used from memory",
+            max_bytes: self.directory_bytes,
+            max_file: self.code_bytes as u64,
+            temporary_age: self.temporary_age,
+        };
+        Some(Directory::new(self.directory.clone()?, kind))
     }
 }

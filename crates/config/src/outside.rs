@@ -23,6 +23,13 @@ pub trait Outside {
         None
     }
 
+    /// The cargo feature that would add this runtime, which is not there. `None`, as here unless overridden, if none is
+    /// known that would.
+    fn feature_of(&self, runtime: &str) -> Option<String> {
+        let _ = runtime;
+        None
+    }
+
     /// The runtime of plugins that name none. `None`, as here unless overridden, makes that an error.
     fn default_runtime(&self) -> Option<String> {
         None
@@ -56,6 +63,8 @@ pub struct Runtimes<O> {
     pub outside: O,
     /// The names of the runtimes there are.
     pub known: Vec<String>,
+    /// The names of runtimes that are not there, each with the cargo feature that would add it.
+    pub absent: Vec<(String, String)>,
     /// The runtime of plugins that name none, if they need not name one.
     pub default: Option<String>,
 }
@@ -71,6 +80,12 @@ impl<O: Outside> Outside for Runtimes<O> {
 
     fn runtimes(&self) -> Option<Vec<String>> {
         Some(self.known.clone())
+    }
+
+    fn feature_of(&self, runtime: &str) -> Option<String> {
+        let mut absent = self.absent.iter();
+        let (_, feature) = absent.find(|(name, _)| name == runtime)?;
+        Some(feature.clone())
     }
 
     fn default_runtime(&self) -> Option<String> {

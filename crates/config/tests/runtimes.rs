@@ -16,6 +16,7 @@ fn runtimes_that_are_known() {
     let outside = |default: Option<&str>| Runtimes {
         outside: Fixed,
         known: vec!["envoy.wasm.runtime.wasmtime".to_owned(), "r".to_owned()],
+        absent: vec![("far".to_owned(), "away".to_owned())],
         default: default.map(str::to_owned),
     };
     let load = |runtime: &str, default: Option<&str>| {
@@ -32,13 +33,19 @@ fn runtimes_that_are_known() {
         (
             "",
             Some("other"),
-            "unknown runtime 'other'; the runtimes are: envoy.wasm.runtime.wasmtime, r",
+            "Failed to create Wasm VM using other runtime. Available: envoy.wasm.runtime.wasmtime, r",
+        ),
+        (
+            "runtime: far,",
+            None,
+            "Failed to create Wasm VM using far runtime. It is not compiled in: build with the cargo feature `away`. \
+             Available: envoy.wasm.runtime.wasmtime, r",
         ),
         (
             "runtime: envoy.wasm.runtime.wastime,",
             Some("r"),
-            "unknown runtime 'envoy.wasm.runtime.wastime'; did you mean `envoy.wasm.runtime.wasmtime`? the runtimes \
-             are: envoy.wasm.runtime.wasmtime, r",
+            "Failed to create Wasm VM using envoy.wasm.runtime.wastime runtime. Did you mean \
+             `envoy.wasm.runtime.wasmtime`? Available: envoy.wasm.runtime.wasmtime, r",
         ),
     ] {
         let expected = format!("plugin.yaml: vm_config.runtime: {expected} (line 1)");

@@ -24,6 +24,8 @@ pub struct Capabilities {
     pub simd: bool,
     /// Has a compiler that is quick rather than thorough: [`Compiler::Baseline`](crate::Compiler::Baseline).
     pub baseline_compiler: bool,
+    /// That compiler knows fixed-width SIMD too.
+    pub baseline_simd: bool,
 }
 
 impl Capabilities {
@@ -40,6 +42,7 @@ impl Capabilities {
         precompiled: false,
         simd: false,
         baseline_compiler: false,
+        baseline_simd: false,
     };
 
     /// Native plugins: no sandbox, 8-byte words, no limits.
@@ -87,8 +90,15 @@ impl Capabilities {
         self
     }
 
+    /// Sets [`Capabilities::baseline_simd`].
+    #[must_use]
+    pub const fn with_baseline_simd(mut self, yes: bool) -> Self {
+        self.baseline_simd = yes;
+        self
+    }
+
     /// Every capability by name with whether it is there, in the order they are shown.
-    pub fn flags(&self) -> [(&'static str, bool); 9] {
+    pub fn flags(&self) -> [(&'static str, bool); 10] {
         [
             ("sandbox", self.sandbox),
             ("memory_limit", self.memory_limit),
@@ -99,6 +109,7 @@ impl Capabilities {
             ("precompiled", self.precompiled),
             ("simd", self.simd),
             ("baseline_compiler", self.baseline_compiler),
+            ("baseline_simd", self.baseline_simd),
         ]
     }
 }

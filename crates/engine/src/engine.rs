@@ -200,6 +200,12 @@ pub trait Module: Send + Sync {
         false
     }
 
+    /// Grows when instances that are made from now on run better code than those that were made before: for modules that are
+    /// compiled once more while they are in use.
+    fn generation(&self) -> u32 {
+        0
+    }
+
     /// Makes an instance with a memory of its own, whose host calls go to `host`, and runs the module's
     /// start function if it has one.
     ///

@@ -115,6 +115,20 @@ impl Registry {
         self.runtimes.iter()
     }
 
+    /// The names of all runtimes, their aliases included.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.runtimes
+            .iter()
+            .flat_map(|runtime| std::iter::once(runtime.name).chain(runtime.aliases.iter().copied()))
+    }
+
+    /// The names that [`Registry::with_features`] told of and that are not linked in, each with the cargo feature that
+    /// would add it.
+    pub fn absent(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let absent = self.absent.iter().copied();
+        absent.filter(|(name, _)| self.find(name).is_none())
+    }
+
     /// The runtime of this name or alias.
     pub fn find(&self, name: &str) -> Option<Found<'_>> {
         self.runtimes.iter().find_map(|runtime| {
@@ -140,11 +154,7 @@ impl Registry {
         if self.runtimes.is_empty() {
             message += "No runtime is compiled in";
         } else {
-            let names: Vec<&str> = self
-                .runtimes
-                .iter()
-                .flat_map(|runtime| std::iter::once(runtime.name).chain(runtime.aliases.iter().copied()))
-                .collect();
+            let names: Vec<&str> = self.names().collect();
             message += &format!("Available: {}", names.join(", "));
         }
         Error::new(ErrorKind::UnknownRuntime, message)
@@ -173,6 +183,15 @@ mod tests {
         let found = registry.get("b").unwrap();
         assert!(found.by_alias);
         assert_eq!(found.runtime.name, "a");
+    }
+
+    #[test]
+    fn names_that_are_there_and_names_that_are_not() {
+        let mut registry = Registry::empty();
+        registry.register(fake("a", &["b"])).unwrap();
+        let registry = registry.with_features(&[("a", "one"), ("b", "one"), ("c", "two")]);
+        assert_eq!(registry.names().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(registry.absent().collect::<Vec<_>>(), [("c", "two")]);
     }
 
     #[test]

@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::programs::Programs;
 use enginebay_engine::{Engine, EngineOptions, Error, Registry};
+
+use crate::compiling::{Compilation, Compiling};
+use crate::programs::Programs;
 
 /// The runtimes of a process, and one engine for each that is in use. Shared by all threads.
 pub struct Engines {
     registry: Registry,
     options: EngineOptions,
+    compiling: Compiling,
     made: Mutex<HashMap<&'static str, Arc<dyn Engine>>>,
     programs: Programs,
 }
@@ -28,9 +31,22 @@ impl Engines {
         Engines {
             registry,
             options,
+            compiling: Compiling::default(),
             made: Mutex::new(HashMap::new()),
             programs: Programs::default(),
         }
+    }
+
+    /// The same engines, compiling in this way those modules that are loaded from now on.
+    ///
+    /// # Errors
+    /// A directory for compiled code that others can write to.
+    pub fn with_compilation(self, compilation: &Compilation) -> Result<Self, Error> {
+        Ok(Engines {
+            compiling: Compiling::new(compilation)?,
+            made: Mutex::default(),
+            ..self
+        })
     }
 
     pub(crate) fn programs(&self) -> &Programs {
@@ -58,7 +74,7 @@ impl Engines {
         if found.by_alias {
             tracing::info!("{name} is served by {}", runtime.name);
         }
-        let engine = runtime.create(&self.options)?;
+        let engine = self.compiling.engine(runtime, &self.options)?;
         made.insert(runtime.name, engine.clone());
         Ok(engine)
     }

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod code;
+mod compiling;
 mod engines;
 mod platform;
 mod plugin;
@@ -28,6 +29,7 @@ pub use enginebay_host as host;
 pub use enginebay_runtime_null as null;
 
 pub use code::{native_code, read_code};
+pub use compiling::Compilation;
 pub use enginebay_engine::{EngineOptions, Limits, Registry};
 pub use enginebay_host::{
     Body, ContextId, FailState, Failure, ForeignCall, ForeignFunction, ForeignFunctions, HeaderMap, LifeSpan,
@@ -36,7 +38,7 @@ pub use enginebay_host::{
 pub use engines::Engines;
 pub use platform::StdPlatform;
 pub use plugin::{Absent, BackOff, FailurePolicy, Plugin, Running, VmKey};
-pub use runtimes::registry;
+pub use runtimes::{registry, with_runtimes};
 
 /// The README's example is compiled with the tests.
 #[cfg(doctest)]

@@ -1,5 +1,6 @@
 //! The runtimes that cargo features link in.
 
+use enginebay_config::Runtimes;
 use enginebay_engine::{Error, Registry};
 
 /// For each runtime: its feature and crate, which the `use` keeps the linker from dropping, and its names, for
@@ -35,6 +36,20 @@ pub fn registry() -> Result<Registry, Error> {
     Ok(Registry::linked()?.with_features(&names.collect::<Vec<_>>()))
 }
 
+/// What a configuration needs from outside, with the runtimes of a registry: any other one is an error of the configuration
+/// then. Plugins have to name theirs, until there is a [default](Runtimes::default).
+pub fn with_runtimes<O>(registry: &Registry, outside: O) -> Runtimes<O> {
+    Runtimes {
+        outside,
+        known: registry.names().map(str::to_owned).collect(),
+        absent: registry
+            .absent()
+            .map(|(name, feature)| (name.to_owned(), feature.to_owned()))
+            .collect(),
+        default: None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,8 +65,17 @@ mod tests {
             cfg!(feature = "wasmtime"),
         ];
         assert_eq!(registry.iter().count(), on.iter().filter(|on| **on).count());
+        let outside = with_runtimes(&registry, ());
         for (names, feature) in FEATURES {
             for name in *names {
+                let known = outside.known.iter().any(|known| known == name);
+                let absent = outside
+                    .absent
+                    .contains(&((*name).to_owned(), (*feature).to_owned()));
+                assert!(
+                    known != absent && known == registry.find(name).is_some(),
+                    "{name}"
+                );
                 match registry.get(name) {
                     Ok(found) => assert_eq!(found.by_alias, names[0] != *name),
                     Err(error) => assert!(error.to_string().contains(&format!("`{feature}`")), "{error}"),

@@ -21,6 +21,9 @@ pub struct HeaderMap {
     /// Whether `bytes` is exactly the entries, one after the other.
     contiguous: bool,
     modified: bool,
+    /// So many entries are those that were there when the map was last taken as unmodified, and all that happened since is that
+    /// others were added behind them. `None` if more happened.
+    untouched: Option<usize>,
     limits: HeaderLimits,
     /// Counts the changes, so that a [`ValueRef`] from before one is not taken for a later one.
     changes: u32,
@@ -112,6 +115,7 @@ impl HeaderMap {
             size: 0,
             contiguous: true,
             modified: false,
+            untouched: Some(0),
             limits: HeaderLimits::DEFAULT,
             changes: 0,
         }
@@ -150,6 +154,14 @@ impl HeaderMap {
     /// Takes what is there now as what it was before any change.
     pub fn set_unmodified(&mut self) {
         self.modified = false;
+        self.untouched = Some(self.entries.len());
+    }
+
+    /// What was added since the map was made or [`HeaderMap::set_unmodified`] was called. `None` if anything else was changed
+    /// since.
+    pub fn added(&self) -> Option<impl ExactSizeIterator<Item = (&[u8], &[u8])> + Clone> {
+        let added = self.entries.get(self.untouched?..)?;
+        Some(added.iter().map(|entry| (self.name(*entry), self.value(*entry))))
     }
 
     /// Takes all headers out and keeps the memory.
@@ -159,6 +171,7 @@ impl HeaderMap {
         self.size = 0;
         self.contiguous = true;
         self.changed();
+        self.untouched = None;
     }
 
     /// The first value of this name, which may be in any case.
@@ -206,6 +219,18 @@ impl HeaderMap {
         self.changed();
     }
 
+    /// Likewise, within the limits.
+    ///
+    /// # Errors
+    /// [`HeaderError::TooLarge`].
+    #[inline]
+    pub fn add_valid(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), HeaderError> {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        self.check_room(self.entries.len(), self.size, name.len() + value.len())?;
+        self.push_valid(name, value);
+        Ok(())
+    }
+
     /// Gives the first header of this name this value and takes the others of that name out; adds one if there
     /// is none.
     ///
@@ -234,6 +259,7 @@ impl HeaderMap {
             position <= first + 1 || !entry_name.eq_ignore_ascii_case(name)
         });
         self.changed();
+        self.untouched = None;
         self.compact();
         Ok(())
     }
@@ -246,6 +272,7 @@ impl HeaderMap {
         let removed = self.entries.len() != before;
         if removed {
             self.changed();
+            self.untouched = None;
         }
         removed
     }
@@ -265,6 +292,7 @@ impl HeaderMap {
         }
         new.changes = self.changes;
         new.changed();
+        new.untouched = None;
         *self = new;
         Ok(())
     }

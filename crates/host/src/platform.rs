@@ -59,6 +59,11 @@ pub trait Platform {
         let _ = (root, period);
     }
 
+    /// A context that waited for the plugin's `proxy_done` is gone, as the plugin has called it.
+    fn context_done(&self, context: ContextId) {
+        let _ = context;
+    }
+
     /// The functions that plugins can call by name (`proxy_call_foreign_function`); a call of any other name is
     /// `NOT_FOUND`. Asked once, when the VM is made.
     fn foreign_functions(&self) -> ForeignFunctions {

@@ -170,6 +170,11 @@ impl Program {
         })
     }
 
+    /// Grows when VMs that are made from now on run better code than those that were made before.
+    pub fn generation(&self) -> u32 {
+        self.module.generation()
+    }
+
     /// What became of the compiled code that the module carries. The embedder should log a warning where it was
     /// ignored.
     pub fn precompiled(&self) -> &Precompiled {

@@ -84,7 +84,7 @@ pub(crate) struct VmState<S: StreamState> {
     pub(crate) foreign_functions: ForeignFunctions,
     /// What foreign functions keep. Borrowed while one runs, which is never while the guest does.
     pub(crate) foreign_data: RefCell<ForeignData>,
-    /// What `proxy_on_foreign_function` can read while it runs.
+    /// What `proxy_on_foreign_function` and `envoy_on_stats_update` can read while they run.
     pub(crate) arguments: RefCell<Option<Rc<[u8]>>>,
     /// Contexts that `proxy_done` ended during this callback.
     pub(crate) done: RefCell<Vec<u32>>,
@@ -270,8 +270,8 @@ impl<S: StreamState> VmState<S> {
         });
     }
 
-    /// What is in one of the buffers that the host fills itself: the two configurations, and the arguments of
-    /// `proxy_on_foreign_function`.
+    /// What is in one of the buffers that the host fills itself: the two configurations, and what
+    /// `proxy_on_foreign_function` and `envoy_on_stats_update` are called with.
     pub(crate) fn configuration(&self, buffer: BufferType) -> Option<Configuration> {
         match buffer {
             BufferType::VmConfiguration => Some(Configuration::Vm(self.config.clone())),

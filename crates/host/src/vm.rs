@@ -2,7 +2,9 @@
 
 mod callouts;
 mod metadata;
+mod stats;
 mod tcp;
+mod waiting;
 
 use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
@@ -575,7 +577,10 @@ impl<S: StreamState> Vm<S> {
             let next = self.state.done.borrow_mut().pop();
             match next {
                 // One by one: an end may bring the next, and there may be more of them than a stack has room for.
-                Some(id) => self.delete_one(id)?,
+                Some(id) => {
+                    self.delete_one(id)?;
+                    self.state.platform.context_done(ContextId(id));
+                }
                 None => break,
             }
         }

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use enginebay::abi::{Callback, HostFunction};
 use enginebay::{Failure, FailurePolicy, HeaderMap, Platform, Plugin, Vm};
 
+use crate::fields::Known;
 use crate::handle::Handle;
-use crate::state::Dir;
+use crate::state::{Dir, Stream};
 use crate::vms::LocalPlugin;
 use crate::{ChainOptions, LocalLayer, LocalService, LocalVms, Upstreams};
 
@@ -121,7 +122,9 @@ impl LocalVms {
             loggers,
             options: chain.options,
             vms: self.clone(),
+            known: Known::default(),
             spare: RefCell::new(Vec::new()),
+            spare_streams: RefCell::new(Vec::new()),
         });
         Ok(LocalChain(chain))
     }
@@ -140,6 +143,12 @@ impl LocalChain {
     /// A service with the chain in front of it.
     pub fn service<S>(&self, inner: S) -> LocalService<S> {
         LocalService::new(self.clone(), inner)
+    }
+
+    /// Whether a plugin can ask for or set properties. Only then is there a use for a
+    /// [`ConnectionInfo`](crate::ConnectionInfo) among the extensions of a request.
+    pub fn uses_properties(&self) -> bool {
+        self.0.uses_properties
     }
 
     /// The VMs that it uses.
@@ -168,6 +177,19 @@ impl LocalChain {
         self.of_each(Vm::callout_count)
     }
 
+    /// Whether the plugins of another chain that do not run in this one can be started: see [`LocalVms::prove`].
+    pub(crate) fn prove(&self, chain: &FilterChain) -> Result<(), Failure> {
+        let runs = |plugin: &Plugin| {
+            let same =
+                |known: &Plugin| known.vm_key() == plugin.vm_key() && known.config() == plugin.config();
+            let mut all = self.0.all();
+            all.any(|filter| same(filter.plugin.plugin()))
+        };
+        let plugins = chain.plugins.iter().chain(&*chain.loggers);
+        let mut new = plugins.filter(|plugin| plugin.program().is_some() && !runs(plugin));
+        new.try_for_each(|plugin| self.0.vms.prove(plugin))
+    }
+
     fn of_each<R>(&self, f: impl Fn(&Vm<Handle>) -> R) -> Vec<R> {
         let roots = self.0.all().filter_map(|filter| filter.plugin.root());
         roots.map(|root| f(root.vm())).collect()
@@ -192,8 +214,12 @@ pub(crate) struct Inner {
     /// Whether a plugin may look at the head after it was sent on.
     pub(crate) keeps_request: bool,
     pub(crate) keeps_response: bool,
+    /// What plugins add to heads.
+    pub(crate) known: Known,
     /// Maps of streams that are over: their memory is used again.
     spare: RefCell<Vec<HeaderMap>>,
+    /// The memory of streams that are over.
+    spare_streams: RefCell<Vec<Rc<Stream>>>,
 }
 
 impl Inner {
@@ -232,6 +258,20 @@ impl Inner {
         self.spare.borrow_mut().pop().unwrap_or_default()
     }
 
+    pub(crate) fn spare_stream(&self) -> Option<Rc<Stream>> {
+        self.spare_streams.borrow_mut().pop()
+    }
+
+    /// Keeps the memory of a stream that is over. Nobody else may know of it.
+    pub(crate) fn keep_stream(&self, stream: &Rc<Stream>) {
+        // What it held may end other streams when it goes.
+        stream.clear();
+        let mut spare = self.spare_streams.borrow_mut();
+        if spare.len() < Self::MAX_SPARE {
+            spare.push(stream.clone());
+        }
+    }
+
     pub(crate) fn give_back(&self, map: Option<HeaderMap>) {
         let Some(mut map) = map else { return };
         let mut spare = self.spare.borrow_mut();
@@ -255,6 +295,8 @@ pub(crate) struct Filter {
     pub(crate) plugin: LocalPlugin,
     pub(crate) calls: [Calls; 2],
     pub(crate) log: bool,
+    /// Whether it can look at heads, as such or as properties.
+    reads_headers: bool,
     asks_properties: bool,
     sets_properties: bool,
 }
@@ -264,6 +306,9 @@ impl Filter {
         let program = plugin.plugin().program();
         let has = |callback| program.is_some_and(|program| program.has_callback(callback));
         let can_call = |function| program.is_some_and(|program| program.can_call(function));
+        // Foreign functions can look at properties too, and set them.
+        let asks_properties =
+            can_call(HostFunction::ProxyGetProperty) || can_call(HostFunction::ProxyCallForeignFunction);
         Filter {
             calls: [
                 Calls {
@@ -278,13 +323,15 @@ impl Filter {
                 },
             ],
             log: has(Callback::ProxyOnLog),
-            // Foreign functions can look at properties too, and set them.
-            asks_properties: [
-                HostFunction::ProxyGetProperty,
-                HostFunction::ProxyCallForeignFunction,
-            ]
-            .iter()
-            .any(|function| can_call(*function)),
+            reads_headers: asks_properties
+                || [
+                    HostFunction::ProxyGetHeaderMapValue,
+                    HostFunction::ProxyGetHeaderMapPairs,
+                    HostFunction::ProxyGetHeaderMapSize,
+                ]
+                .into_iter()
+                .any(can_call),
+            asks_properties,
             sets_properties: can_call(HostFunction::ProxySetProperty),
             plugin,
         }
@@ -292,6 +339,9 @@ impl Filter {
 
     /// Whether the plugin has a callback after the head of this direction was sent on, in which it may read it.
     fn reads_later(&self, dir: Dir) -> bool {
+        if !self.reads_headers {
+            return false;
+        }
         let [request, response] = self.calls;
         let later = |calls: Calls| calls.body || calls.trailers;
         match dir {

@@ -12,7 +12,7 @@ use crate::handle::Handle;
 use crate::message::RequestHead;
 use crate::properties::Facts;
 use crate::reply::Reply;
-use crate::state::{Dir, Hold, HttpHandle, Open, State, Stream};
+use crate::state::{Dir, Hold, HttpHandle, Open, Stream};
 use crate::vms::{At, Root};
 use crate::{ConnectionInfo, StreamAttributes};
 
@@ -45,7 +45,7 @@ impl StreamCx {
             given = parts.extensions.get::<StreamAttributes>().cloned();
         }
         let request = RequestHead::new(parts, chain.options.tls);
-        let stream = Stream::new(State::new(&chain, request, facts, given));
+        let stream = Stream::begin(&chain, request, facts, given);
         StreamCx { chain, stream }
     }
 
@@ -322,5 +322,14 @@ impl EndGuard {
 impl Drop for EndGuard {
     fn drop(&mut self) {
         self.0.end();
+    }
+}
+
+impl Drop for StreamCx {
+    /// The last one leaves the stream's memory to another.
+    fn drop(&mut self) {
+        if Rc::strong_count(&self.stream) == 1 && Rc::weak_count(&self.stream) == 0 {
+            self.chain.keep_stream(&self.stream);
+        }
     }
 }

@@ -114,7 +114,7 @@ where
         if cx.chain.keeps_request {
             state.request_map();
         }
-        state.request.take()
+        state.request.take(&cx.chain.known)
     };
     match taken {
         Ok(mut parts) => {
@@ -185,7 +185,7 @@ where
             if cx.chain.asks_properties {
                 head.keep_details();
             }
-            head.take()
+            head.take(&cx.chain.known)
         })
     };
     match taken {
@@ -222,7 +222,7 @@ where
             head.map(|| cx.chain.spare_map());
         }
     }
-    let taken = head.take();
+    let taken = head.take(&cx.chain.known);
     cx.stream.state().response = Some(head);
     let parts = taken.unwrap_or_else(|_| {
         let (mut parts, ()) = Response::new(()).into_parts();

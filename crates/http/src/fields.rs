@@ -1,5 +1,7 @@
 //! Header maps of `http` as the maps that plugins see, and back.
 
+use std::cell::RefCell;
+
 use enginebay::HeaderMap;
 use http::header::{HOST, HeaderName, HeaderValue};
 
@@ -7,10 +9,10 @@ use http::header::{HOST, HeaderName, HeaderValue};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Invalid;
 
-/// Adds a header that came by HTTP. One that no plugin may see because the map is full or HTTP is laxer than
-/// the map is left out.
+/// Adds a header that came by HTTP, whose parts `http` has checked as the map does. One for which there is no room is left
+/// out.
 pub(crate) fn add(map: &mut HeaderMap, name: &str, value: &[u8]) {
-    let _ = map.add(name, value);
+    let _ = map.add_valid(name, value);
 }
 
 /// Adds all headers but those that `skip` names.
@@ -32,10 +34,61 @@ pub(crate) fn hosts(headers: &http::HeaderMap) -> usize {
 
 /// Adds a plugin's header to a head.
 pub(crate) fn append(headers: &mut http::HeaderMap, name: &[u8], value: &[u8]) -> Result<(), Invalid> {
-    let name = HeaderName::from_bytes(name).map_err(|_| Invalid)?;
-    let value = HeaderValue::from_bytes(value).map_err(|_| Invalid)?;
+    let (name, value) = (new_name(name)?, new_value(value)?);
     headers.try_append(name, value).map_err(|_| Invalid)?;
     Ok(())
+}
+
+fn new_name(name: &[u8]) -> Result<HeaderName, Invalid> {
+    HeaderName::from_bytes(name).map_err(|_| Invalid)
+}
+
+fn new_value(value: &[u8]) -> Result<HeaderValue, Invalid> {
+    HeaderValue::from_bytes(value).map_err(|_| Invalid)
+}
+
+/// Headers that plugins add: mostly the same few again and again, so that sending one is to count a reference.
+#[derive(Default)]
+pub(crate) struct Known(RefCell<Vec<(HeaderName, HeaderValue)>>);
+
+impl Known {
+    const MAX_HEADERS: usize = 32;
+    /// Longer values are hardly the same twice.
+    const MAX_VALUE: usize = 128;
+
+    /// Adds a plugin's header to a head.
+    pub(crate) fn append(
+        &self,
+        headers: &mut http::HeaderMap,
+        name: &[u8],
+        value: &[u8],
+    ) -> Result<(), Invalid> {
+        let (name, value) = self.header(name, value)?;
+        headers.try_append(name, value).map_err(|_| Invalid)?;
+        Ok(())
+    }
+
+    fn header(&self, name: &[u8], value: &[u8]) -> Result<(HeaderName, HeaderValue), Invalid> {
+        let mut headers = self.0.borrow_mut();
+        let known = headers
+            .iter_mut()
+            .find(|(known, _)| known.as_str().as_bytes() == name);
+        if let Some((known_name, known_value)) = known {
+            if known_value.as_bytes() != value {
+                let value = new_value(value)?;
+                if value.len() > Self::MAX_VALUE {
+                    return Ok((known_name.clone(), value));
+                }
+                *known_value = value;
+            }
+            return Ok((known_name.clone(), known_value.clone()));
+        }
+        let header = (new_name(name)?, new_value(value)?);
+        if headers.len() < Self::MAX_HEADERS && value.len() <= Self::MAX_VALUE {
+            headers.push(header.clone());
+        }
+        Ok(header)
+    }
 }
 
 /// Trailers, which become a plugin's map when one looks at them.

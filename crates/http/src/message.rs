@@ -7,7 +7,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Method, StatusCode, Uri, request, response};
 
 use crate::ResponseDetails;
-use crate::fields::{self, Invalid};
+use crate::fields::{self, Invalid, Known};
 
 /// Why a request that plugins changed is not sent on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,15 @@ pub(crate) struct RequestHead {
 }
 
 impl RequestHead {
+    /// That of no request.
+    pub(crate) fn none() -> Self {
+        RequestHead {
+            parts: None,
+            map: None,
+            tls: false,
+        }
+    }
+
     pub(crate) fn new(parts: request::Parts, tls: bool) -> Self {
         RequestHead {
             parts: Some(parts),
@@ -90,12 +99,15 @@ impl RequestHead {
     }
 
     /// Takes the head to send on, as the plugins left it.
-    pub(crate) fn take(&mut self) -> Result<request::Parts, BadRequest> {
+    pub(crate) fn take(&mut self, known: &Known) -> Result<request::Parts, BadRequest> {
         let Some(mut parts) = self.parts.take() else {
             return Err(BadRequest::Invalid);
         };
         if let Some(map) = self.map.as_ref().filter(|map| map.is_modified()) {
-            rebuild_request(&mut parts, map)?;
+            match map.added().filter(|added| only_fields(added.clone())) {
+                Some(added) => append_all(&mut parts.headers, known, added)?,
+                None => rebuild_request(&mut parts, known, map)?,
+            }
         }
         Ok(parts)
     }
@@ -139,7 +151,23 @@ fn fill_request(map: &mut HeaderMap, parts: &request::Parts, tls: bool) {
     fields::add_all(map, &parts.headers, Some(&HOST));
 }
 
-fn rebuild_request(parts: &mut request::Parts, map: &HeaderMap) -> Result<(), BadRequest> {
+/// Whether these are fields and nothing else that a head has in another place.
+fn only_fields<'a>(mut headers: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> bool {
+    headers.all(|(name, _)| !name.starts_with(b":") && name != b"host")
+}
+
+fn append_all<'a>(
+    headers: &mut http::HeaderMap,
+    known: &Known,
+    added: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+) -> Result<(), Invalid> {
+    for (name, value) in added {
+        known.append(headers, name, value)?;
+    }
+    Ok(())
+}
+
+fn rebuild_request(parts: &mut request::Parts, known: &Known, map: &HeaderMap) -> Result<(), BadRequest> {
     let mut headers = http::HeaderMap::with_capacity(map.len());
     let (mut method, mut path, mut scheme, mut authority) = (None, None, None, None);
     for (name, value) in map.iter() {
@@ -148,7 +176,7 @@ fn rebuild_request(parts: &mut request::Parts, map: &HeaderMap) -> Result<(), Ba
             b":path" => path = Some(value),
             b":scheme" => scheme = Some(value),
             b":authority" | b"host" => authority = Some(value),
-            _ => fields::append(&mut headers, name, value)?,
+            _ => known.append(&mut headers, name, value)?,
         }
     }
 
@@ -264,22 +292,15 @@ impl ResponseHead {
     }
 
     /// Takes the head to send, as the plugins left it.
-    pub(crate) fn take(&mut self) -> Result<response::Parts, Invalid> {
+    pub(crate) fn take(&mut self, known: &Known) -> Result<response::Parts, Invalid> {
         let Some(mut parts) = self.parts.take() else {
             return Err(Invalid);
         };
         if let Some(map) = self.map.as_ref().filter(|map| map.is_modified()) {
-            let mut headers = http::HeaderMap::with_capacity(map.len());
-            let mut status = None;
-            for (name, value) in map.iter() {
-                match name {
-                    b":status" => status = Some(value),
-                    _ => fields::append(&mut headers, name, value)?,
-                }
+            match map.added().filter(|added| only_fields(added.clone())) {
+                Some(added) => append_all(&mut parts.headers, known, added)?,
+                None => rebuild_response(&mut parts, known, map)?,
             }
-            let status = status.ok_or(Invalid)?;
-            parts.status = StatusCode::from_bytes(status).map_err(|_| Invalid)?;
-            parts.headers = headers;
         }
         self.status = parts.status;
         Ok(parts)
@@ -288,6 +309,21 @@ impl ResponseHead {
     pub(crate) fn into_map(self) -> Option<HeaderMap> {
         self.map
     }
+}
+
+fn rebuild_response(parts: &mut response::Parts, known: &Known, map: &HeaderMap) -> Result<(), Invalid> {
+    let mut headers = http::HeaderMap::with_capacity(map.len());
+    let mut status = None;
+    for (name, value) in map.iter() {
+        match name {
+            b":status" => status = Some(value),
+            _ => known.append(&mut headers, name, value)?,
+        }
+    }
+    let status = status.ok_or(Invalid)?;
+    parts.status = StatusCode::from_bytes(status).map_err(|_| Invalid)?;
+    parts.headers = headers;
+    Ok(())
 }
 
 /// The head of a response that the chain makes itself, and its body.

@@ -1,5 +1,7 @@
 //! What a chain may use.
 
+use std::time::Duration;
+
 /// Limits and settings of a chain. Each limit is for one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -22,6 +24,12 @@ pub struct ChainOptions {
     /// Bytes of messages that wait to be sent on one gRPC stream, each counting for 64 more. A message that is too much for it is refused with
     /// `INTERNAL_FAILURE`. Default 16 MiB.
     pub grpc_send: usize,
+    /// How long a plugin that returned false from `proxy_on_done` when it was no longer needed may stay with its VM without
+    /// calling `proxy_done`. After that it is told `proxy_on_delete`, and a warning is logged. Default 60 s.
+    pub linger: Duration,
+    /// How many plugins may stay so on a thread. For one more, the one that has stayed longest goes as if its time had come.
+    /// Default 16.
+    pub lingering: usize,
     /// `:scheme` of requests whose URI has none: those of HTTP/1. True for `https`. Default false.
     pub tls: bool,
 }
@@ -35,6 +43,8 @@ impl Default for ChainOptions {
             property_bytes: 64 << 10,
             callout_response: 16 << 20,
             grpc_send: 16 << 20,
+            linger: Duration::from_secs(60),
+            lingering: 16,
             tls: false,
         }
     }

@@ -8,7 +8,7 @@ use std::task::{Context, Waker};
 use enginebay::abi::{BufferType, MapType, PropertyPath, Status, StreamType};
 use enginebay::host::LifeSpan;
 use enginebay::{Body, HeaderMap, LocalResponse, PropertyDeclaration, StreamState};
-use smallvec::SmallVec;
+use http::Version;
 
 use crate::chain::Inner;
 use crate::fields::Trailers;
@@ -30,8 +30,23 @@ pub(crate) enum Dir {
 pub(crate) struct Stream(RefCell<State>);
 
 impl Stream {
-    pub(crate) fn new(state: State) -> Rc<Self> {
-        Rc::new(Stream(RefCell::new(state)))
+    /// A stream that begins: in the memory of one that is over, if there is one.
+    pub(crate) fn begin(
+        chain: &Rc<Inner>,
+        request: RequestHead,
+        facts: Facts,
+        given: Option<StreamAttributes>,
+    ) -> Rc<Self> {
+        let stream = chain
+            .spare_stream()
+            .unwrap_or_else(|| Rc::new(Stream(RefCell::new(State::new(chain)))));
+        stream.state().begin(chain.filters.len(), request, facts, given);
+        stream
+    }
+
+    /// Makes it as new. Nobody else may know of it.
+    pub(crate) fn clear(&self) {
+        self.state().clear();
     }
 
     pub(crate) fn state(&self) -> RefMut<'_, State> {
@@ -65,7 +80,7 @@ pub(crate) struct State {
     pub(crate) trailers: [Option<Trailers>; 2],
     /// Whether the trailers came from the sender, or were taken note of already.
     pub(crate) trailers_known: [bool; 2],
-    pub(crate) slots: SmallVec<[Slot; 4]>,
+    pub(crate) slots: Vec<Slot>,
     pub(crate) wakers: [Option<Waker>; 2],
     /// Number of plugins that hold the direction up.
     pub(crate) held: [u32; 2],
@@ -91,20 +106,13 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(
-        chain: &Rc<Inner>,
-        request: RequestHead,
-        facts: Facts,
-        given: Option<StreamAttributes>,
-    ) -> Self {
+    fn new(chain: &Rc<Inner>) -> Self {
         State {
-            request,
+            request: RequestHead::none(),
             response: None,
             trailers: [None, None],
             trailers_known: [false; 2],
-            slots: std::iter::repeat_with(Slot::default)
-                .take(chain.filters.len())
-                .collect(),
+            slots: Vec::with_capacity(chain.filters.len()),
             wakers: [None, None],
             held: [0; 2],
             closed: [false; 2],
@@ -113,13 +121,59 @@ impl State {
             responded: false,
             logging: false,
             over: false,
-            facts,
-            given: [given, None],
+            facts: Facts::new(Version::HTTP_11),
+            given: [None, None],
             noted: None,
             filter_state: None,
             options: chain.options,
             chain: Rc::downgrade(chain),
         }
+    }
+
+    /// Begins with this request. The state is as new.
+    fn begin(&mut self, filters: usize, request: RequestHead, facts: Facts, given: Option<StreamAttributes>) {
+        self.request = request;
+        self.facts = facts;
+        self.given[0] = given;
+        self.slots.resize_with(filters, Slot::default);
+    }
+
+    /// Makes it as new: what it held goes.
+    fn clear(&mut self) {
+        let State {
+            request,
+            response,
+            trailers,
+            trailers_known,
+            slots,
+            wakers,
+            held,
+            closed,
+            reply,
+            responding,
+            responded,
+            logging,
+            over,
+            facts,
+            given,
+            noted,
+            filter_state,
+            options: _,
+            chain: _,
+        } = self;
+        *request = RequestHead::none();
+        *response = None;
+        *trailers = [None, None];
+        *trailers_known = [false; 2];
+        slots.clear();
+        *wakers = [None, None];
+        (*held, *closed) = ([0; 2], [false; 2]);
+        *reply = None;
+        (*responding, *responded, *logging, *over) = (false, false, false, false);
+        *facts = Facts::new(Version::HTTP_11);
+        *given = [None, None];
+        *noted = None;
+        *filter_state = None;
     }
 
     /// Has the stream answered by the chain, as far as that is still possible: the first reply counts, and a

@@ -5,12 +5,14 @@ mod common;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::guests::Wat;
 use common::{Log, Upstream, engines, get, request};
 use enginebay::config::model;
-use enginebay::{BackOff, Engines, Failure, FailurePolicy, Plugin};
+use enginebay::engine::{Compiler, Engine, Error, LoadRequest, Module, ModuleInfo, ResolvedLimits, Runtime};
+use enginebay::{BackOff, EngineOptions, Engines, Failure, FailurePolicy, Plugin};
 use enginebay_http::{Body, FilterChain, LocalChain, LocalVms, Observer, Reload};
 use http::{Request, Response};
 use http_body_util::BodyExt;
@@ -333,5 +335,135 @@ fn one_plugin_of_a_vm_that_is_started_anew_takes_no_other_with_it() {
         let again = bay.plugin(&wat, |config| config.root_id = "closed".to_owned());
         assert_eq!(status(&bay.start([again]), get("/")).await, 200);
         assert_eq!(bay.counts.of("created"), 2);
+    });
+}
+
+/// An engine that waits before it compiles, as long as somebody holds the gate.
+struct Gated {
+    engine: Arc<dyn Engine>,
+    gate: Arc<Mutex<()>>,
+}
+
+impl Engine for Gated {
+    fn limits(&self) -> &ResolvedLimits {
+        self.engine.limits()
+    }
+
+    fn compile(&self, request: &LoadRequest<'_>, info: &ModuleInfo) -> Result<Arc<dyn Module>, Error> {
+        let open = self.gate.lock().unwrap();
+        drop(open);
+        self.engine.compile(request, info)
+    }
+}
+
+thread_local! {
+    /// Of this test.
+    static GATE: Arc<Mutex<()>> = Arc::default();
+}
+
+/// Engines for which the code of modules gets better when the gate is open.
+fn improving() -> Engines {
+    let registry = enginebay::registry().unwrap();
+    let runtime = registry.get(common::QUICK).unwrap().runtime;
+    let improving = Runtime {
+        capabilities: runtime.capabilities.with_baseline_compiler(true),
+        factory: |options, limits| {
+            let registry = enginebay::registry()?;
+            let engine = (registry.get(common::QUICK)?.runtime.factory)(&EngineOptions::default(), limits)?;
+            Ok(match options.compiler {
+                Compiler::Baseline => engine,
+                _ => Arc::new(Gated {
+                    engine,
+                    gate: GATE.with(Arc::clone),
+                }),
+            })
+        },
+        ..*runtime
+    };
+    let mut registry = enginebay::Registry::empty();
+    registry.register(improving).unwrap();
+    let mut compilation = enginebay::Compilation::default();
+    compilation.baseline_first = true;
+    Engines::with(registry, EngineOptions::default())
+        .with_compilation(&compilation)
+        .unwrap()
+}
+
+async fn until_better(plugin: &Plugin) {
+    while plugin.program().unwrap().generation() == 0 {
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[test]
+fn streams_go_to_a_new_vm_when_there_is_better_code() {
+    on_one_thread(async {
+        let mut bay = bay();
+        bay.engines = improving();
+        let gate = GATE.with(Arc::clone);
+        let closed = gate.lock().unwrap();
+        let wat = teller();
+        let of = |root: &'static str| move |config: &mut model::Plugin| config.root_id = root.to_owned();
+        let (one, two) = (bay.plugin(&wat, of("one")), bay.plugin(&wat, of("two")));
+        let (first, second) = (bay.start([one.clone()]), bay.start([two.clone()]));
+        let resident = bay.vms.reside(&two).unwrap();
+        let before = first
+            .service(Upstream::default())
+            .oneshot(get("/"))
+            .await
+            .unwrap();
+        drop(closed);
+        until_better(&one).await;
+        // Nobody has looked yet.
+        assert_eq!(status(&first, get("/")).await, 200);
+        let created = bay.counts.of("created");
+        bay.vms.renew();
+        assert_eq!(status(&first, get("/")).await, 200);
+        assert_eq!(bay.counts.of("created"), created + 1);
+        // Both VMs are there: a stream and the other plugin are in the old one.
+        let usage = bay.vms.usage();
+        assert_eq!((usage.vms, usage.roots, usage.streams), (2, 3, 1));
+        assert_eq!(status(&second, get("/")).await, 200);
+        resident.revive();
+        drop(before);
+        let usage = bay.vms.usage();
+        assert_eq!((usage.vms, usage.roots, usage.streams), (1, 2, 0));
+        assert_eq!(bay.counts.of("created"), created + 1);
+        // It is as good as it gets.
+        bay.vms.renew();
+        assert_eq!(status(&first, get("/")).await, 200);
+        assert_eq!(bay.counts.of("created"), created + 1);
+        assert_eq!(bay.counts.of("failed"), 0);
+    });
+}
+
+#[test]
+fn a_plugin_that_can_not_be_started_again_stays_where_it_is() {
+    on_one_thread(async {
+        let mut bay = bay();
+        bay.engines = improving();
+        let gate = GATE.with(Arc::clone);
+        let closed = gate.lock().unwrap();
+        // The start leaves a queue behind, and fails where it finds one.
+        let mut wat = Wat::default();
+        let name = wat.text("started");
+        let wat = wat.on(
+            "configure",
+            &format!(
+                "(if (call $resolve_queue (i32.const 0) (i32.const 0) {name} (i32.const 0))
+                    (then (drop (call $register_queue {name} (i32.const 0))) (return (i32.const 1))))
+                 (i32.const 0)"
+            ),
+        );
+        let plugin = bay.plugin(&wat, |_| {});
+        let chain = bay.start([plugin.clone()]);
+        drop(closed);
+        until_better(&plugin).await;
+        for _ in 0..3 {
+            bay.vms.renew();
+            assert_eq!(status(&chain, get("/")).await, 200);
+        }
+        assert_eq!((bay.counts.of("created"), bay.counts.of("dropped")), (2, 1));
+        assert_eq!(bay.vms.usage().vms, 1);
     });
 }

@@ -143,6 +143,7 @@ entry_points! {
     proxy_on_done(context_id: u32) -> bool;
     proxy_on_log(context_id: u32);
     proxy_on_delete(context_id: u32);
+    envoy_on_stats_update(plugin_context_id: u32, stats_size: usize);
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use enginebay_engine::{EngineOptions, Error, ErrorKind, LoadRequest, Module, ModuleInfo, ResolvedLimits};
+use enginebay_engine::{
+    Compiler, EngineOptions, Error, ErrorKind, LoadRequest, Module, ModuleInfo, ResolvedLimits,
+};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::module::{self, WasmtimeModule};
@@ -16,6 +18,7 @@ pub(crate) struct Strategy {
 }
 
 struct WasmtimeEngine {
+    compiler: Compiler,
     limits: ResolvedLimits,
     /// `None` where the machine doesn't have the address space.
     pooled: Option<Arc<Strategy>>,
@@ -39,12 +42,13 @@ pub(crate) fn create(
             ),
         ));
     }
-    let mut config = config(&limits);
+    let mut config = config(options.compiler, &limits);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options, &limits)));
     let pooled = wasmtime::Engine::new(&config)
         .ok()
         .map(|engine| Arc::new(Strategy::new(engine, &limits)));
     let engine = WasmtimeEngine {
+        compiler: options.compiler,
         limits,
         pooled,
         on_demand: OnceLock::new(),
@@ -55,8 +59,12 @@ pub(crate) fn create(
     Ok(Arc::new(engine))
 }
 
-fn config(limits: &ResolvedLimits) -> Config {
+fn config(compiler: Compiler, limits: &ResolvedLimits) -> Config {
     let mut config = Config::new();
+    config.strategy(match compiler {
+        Compiler::Baseline => wasmtime::Strategy::Winch,
+        _ => wasmtime::Strategy::Cranelift,
+    });
     // One 32-bit memory is what Proxy-Wasm knows, and what the memory limit speaks of.
     config.wasm_multi_memory(false);
     config.wasm_memory64(false);
@@ -104,11 +112,12 @@ impl WasmtimeEngine {
         if let Some(strategy) = self.on_demand.get() {
             return Ok(strategy);
         }
-        let mut config = config(&self.limits);
+        let mut config = config(self.compiler, &self.limits);
         if self.pooled.is_none() {
             // A machine that can't reserve a pool may not have 4 GiB for one memory either. With less, compiled
             // code checks bounds, which makes it slower.
             config.memory_reservation(0);
+            config.memory_reservation_for_growth(16 << 20);
             config.memory_guard_size(1 << 16);
             config.guard_before_linear_memory(false);
         }
@@ -137,7 +146,7 @@ impl enginebay_engine::Engine for WasmtimeEngine {
 
     fn precompiled_key(&self) -> Option<String> {
         let usual = self.pooled.as_ref().or_else(|| self.on_demand.get())?;
-        Some(precompiled::key(&usual.engine))
+        Some(precompiled::key(self.compiler, &usual.engine))
     }
 
     fn precompile(&self, code: &[u8], info: &ModuleInfo) -> Result<Vec<u8>, Error> {

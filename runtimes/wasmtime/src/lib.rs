@@ -1,6 +1,7 @@
 //! The [wasmtime](https://wasmtime.dev) engine for enginebay: `envoy.wasm.runtime.wasmtime`.
 //!
-//! Modules are compiled by Cranelift and linked once; instances come from a pool of pre-reserved slots,
+//! Modules are compiled by Cranelift, or with [`Compiler::Baseline`](enginebay_engine::Compiler::Baseline) by Winch, and
+//! linked once; instances come from a pool of pre-reserved slots,
 //! initialised copy-on-write, where the machine has the address space for it, and are made on demand where it
 //! has not. A call's time limit is kept with epochs, which one thread per engine advances. A guest runs on the stack of the
 //! thread that calls it, of which it may have 2 MiB at most.
@@ -29,8 +30,11 @@ pub const RUNTIME: Runtime = Runtime {
     capabilities: Capabilities::WASM
         .with_limits(true, true, true, true)
         .with_backtrace_names(true)
+        .with_baseline_compiler(true)
         .with_precompiled(true)
-        .with_simd(true),
+        .with_simd(true)
+        // Winch has it where the processor has AVX.
+        .with_baseline_simd(cfg!(target_arch = "x86_64")),
     factory: engine::create,
 };
 

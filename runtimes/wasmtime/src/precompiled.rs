@@ -3,16 +3,20 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use enginebay_engine::{Error, ErrorKind};
+use enginebay_engine::{Compiler, Error, ErrorKind};
 
-/// All that code compiled by this engine depends on. wasmtime itself gives everything but the engine's name: its
-/// version, the target with its features, and the settings.
-pub(crate) fn key(engine: &wasmtime::Engine) -> String {
+/// All that code compiled by this engine depends on. wasmtime itself gives everything but the engine's name and the
+/// compiler's: its version, the target with its features, and the settings.
+pub(crate) fn key(compiler: Compiler, engine: &wasmtime::Engine) -> String {
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
     let (arch, os) = (std::env::consts::ARCH, std::env::consts::OS);
+    let by = match compiler {
+        Compiler::Baseline => " (Winch)",
+        _ => "",
+    };
     format!(
-        "{} for {arch}-{os}, settings {:016x}",
+        "{}{by} for {arch}-{os}, settings {:016x}",
         crate::ENGINE,
         hasher.finish()
     )

@@ -63,8 +63,10 @@ impl Suite {
     /// What can be asked of the runtime with the suite's compiler.
     pub(crate) fn capabilities(&self) -> Capabilities {
         match self.compiler {
-            // Nobody promises vector instructions with it.
-            Compiler::Baseline => self.runtime.capabilities.with_simd(false),
+            Compiler::Baseline => {
+                let all = self.runtime.capabilities;
+                all.with_simd(all.baseline_simd)
+            }
             _ => self.runtime.capabilities,
         }
     }

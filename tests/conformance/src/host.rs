@@ -141,6 +141,8 @@ pub enum Event {
     QueuesReady,
     /// `proxy_on_foreign_function` with this number and [`FOREIGN_ARGUMENTS`].
     ForeignFunction(u32),
+    /// `envoy_on_stats_update` with [`STATS`].
+    StatsUpdate,
     /// `proxy_on_log`.
     Log,
     /// The stream is over: `proxy_on_done` and `proxy_on_delete`. What [`Outcome::stream`] has is from before.
@@ -152,8 +154,11 @@ pub enum Event {
 /// Arguments of the foreign function that the embedder calls.
 pub const FOREIGN_ARGUMENTS: &[u8] = b"arguments";
 
+/// What a stats sink is told: no counters, and no gauges.
+pub const STATS: &[u8] = b"\x0c\0\0\0\x01\0\0\0\0\0\0\0\x0c\0\0\0\x02\0\0\0\0\0\0\0";
+
 /// Everything that happens, in order.
-pub const EVENTS: [Event; 19] = [
+pub const EVENTS: [Event; 20] = [
     Event::NewConnection,
     Event::DownstreamData(7, false),
     Event::UpstreamData(6, true),
@@ -170,6 +175,7 @@ pub const EVENTS: [Event; 19] = [
     Event::CalloutsAnswered,
     Event::QueuesReady,
     Event::ForeignFunction(3),
+    Event::StatsUpdate,
     Event::Log,
     Event::Done,
     Event::Tick,

@@ -48,6 +48,7 @@ const PLUGIN: NullPlugin = unsafe {
             proxy_on_done
             proxy_on_log
             proxy_on_delete
+            envoy_on_stats_update
         },
     )
 };

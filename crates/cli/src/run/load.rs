@@ -37,7 +37,7 @@ pub(super) fn choose<'r>(args: &RunArgs, registry: &'r Registry) -> Result<Vec<&
             able(registry, native).for_each(&mut add);
             continue;
         }
-        add(names::find(registry, name)?);
+        add(names::find(registry, "--runtime", name)?);
     }
     if args.runtimes.is_empty() {
         match registry.find(DEFAULT).filter(|_| !native) {

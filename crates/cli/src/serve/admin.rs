@@ -188,6 +188,7 @@ impl State {
     }
 
     fn stats(&self, query: &Query<'_>, format: Option<&str>) -> Response<Full<Bytes>> {
+        self.stats.ask();
         let samples = match query.selection() {
             Ok(selection) => self.stats.samples(&selection),
             Err(problem) => return text(StatusCode::BAD_REQUEST, problem),

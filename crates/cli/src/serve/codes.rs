@@ -2,7 +2,7 @@
 
 use enginebay_code::{BoxError, Fetch, FetchBody, FetchFuture};
 use enginebay_http::Body;
-use http::Request;
+use http::{Request, Uri};
 use http_body_util::BodyExt;
 
 use super::callouts::ClusterUpstreams;
@@ -12,6 +12,12 @@ use super::reply::ReplyBody;
 pub(super) struct ClusterFetch(pub(super) ClusterUpstreams);
 
 impl Fetch for ClusterFetch {
+    /// The first cluster with an endpoint of that host and port, over TLS or not as the URI has it.
+    fn cluster_of(&self, uri: &Uri) -> Option<String> {
+        let clusters = self.0.get();
+        Some(clusters.for_host(uri)?.name().to_owned())
+    }
+
     fn get(&self, cluster: &str, request: Request<()>) -> Option<FetchFuture> {
         let cluster = self.0.get().named(cluster)?.clone();
         Some(Box::pin(async move {

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use enginebay::config::Process;
 use enginebay::config::model::{Bootstrap, Plugin};
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 
 use super::callouts::ClusterUpstreams;
 use super::discovery::{self, Event, Setting, Subscription};
+use super::plan::Outside;
 
 /// Events that wait: the control plane waits for its verdict anyhow.
 const WAITING: usize = 16;
@@ -32,7 +32,11 @@ impl Discovered {
     ///
     /// # Errors
     /// A file that is not there.
-    pub(super) fn subscribe(bootstrap: &Bootstrap, upstreams: &ClusterUpstreams) -> Result<Self, String> {
+    pub(super) fn subscribe(
+        bootstrap: &Bootstrap,
+        upstreams: &ClusterUpstreams,
+        outside: &Outside,
+    ) -> Result<Self, String> {
         let filters = bootstrap
             .discoveries()
             .map(|(_, filter, discovery)| (filter.name.as_str(), discovery));
@@ -54,7 +58,7 @@ impl Discovered {
         let setting = Rc::new(Setting {
             node: bootstrap.node.clone(),
             clusters: bootstrap.clusters.clone(),
-            outside: Box::new(Process),
+            outside: Box::new(outside.clone()),
             upstreams: Rc::new(upstreams.clone()),
         });
         for subscription in &subscriptions {

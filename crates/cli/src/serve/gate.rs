@@ -67,7 +67,7 @@ impl Gate {
 
 /// The connection as plugins see it; only they look at it.
 fn info_for(info: &ConnectionInfo, serving: &Serving) -> Option<ConnectionInfo> {
-    serving.has_plugins().then(|| {
+    serving.tells_of_connections().then(|| {
         let mut info = info.clone();
         info.attributes = Some(serving.attributes());
         info

@@ -1,5 +1,7 @@
 //! `--limit NAME=N`: bounds on what plugins can make the server keep, by name.
 
+use std::time::Duration;
+
 use enginebay::foreign;
 use enginebay::host::{ForeignFunctions, SharedLimits, VmLimits};
 use enginebay_http::ChainOptions;
@@ -36,7 +38,7 @@ impl Default for ForeignResults {
 type Set = fn(&mut Limits, usize);
 
 /// Name, what it bounds with its default, and where it is kept.
-const TABLE: [(&str, &str, Set); 32] = [
+const TABLE: [(&str, &str, Set); 34] = [
     (
         "headers",
         "headers of a map that a plugin changes [1024]",
@@ -143,6 +145,14 @@ const TABLE: [(&str, &str, Set); 32] = [
         "bytes that wait to be sent on a gRPC stream [16MiB]",
         |l, n| l.chain.grpc_send = n,
     ),
+    (
+        "lingering",
+        "replaced plugins of a worker that wait for proxy_done [16]",
+        |l, n| l.chain.lingering = n,
+    ),
+    ("linger-seconds", "how long each of them may [60]", |l, n| {
+        l.chain.linger = Duration::from_secs(u64::try_from(n).unwrap_or(u64::MAX));
+    }),
     (
         "foreign-results",
         "bytes that a foreign function returns [64MiB]",

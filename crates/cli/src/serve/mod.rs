@@ -25,6 +25,7 @@ mod router;
 mod routes;
 mod server;
 mod serving;
+mod sinks;
 mod stats;
 mod tcp;
 mod upstream;
@@ -33,7 +34,7 @@ mod worker;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use crate::engine_args::EngineArgs;
+use crate::engine_args::{CompilationArgs, EngineArgs};
 use crate::error::Error;
 use crate::output;
 
@@ -88,8 +89,20 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DIR")]
     code_cache: Option<PathBuf>,
 
+    /// Credentials for the registries that images are fetched from: docker's `config.json`. It is read for each image.
+    #[arg(long, value_name = "FILE")]
+    pull_secrets: Option<PathBuf>,
+
+    /// The runtime of plugins that name none, by its name or the last part of it (`wasmtime`) [default: none, and such
+    /// plugins are refused].
+    #[arg(long, value_name = "NAME")]
+    default_runtime: Option<String>,
+
     #[command(flatten)]
     engine: EngineArgs,
+
+    #[command(flatten)]
+    compilation: CompilationArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use enginebay::abi::Callback;
 use enginebay::config::model::{
-    self, Bootstrap, Cluster, Code, Listener, RemoteCode, Roots, RouteTable, WasmFilter,
+    self, Bootstrap, Cluster, Code, Listener, RemoteCode, Roots, RouteTable, StatsFlush, WasmFilter,
 };
-use enginebay::config::{Process, load_bootstrap};
-use enginebay::{Absent, EngineOptions, Engines, FailState, Failure, Plugin, PluginConfig, VmKey};
+use enginebay::config::{Process, Runtimes, load_bootstrap};
+use enginebay::{
+    Absent, EngineOptions, Engines, FailState, Failure, Plugin, PluginConfig, Registry, VmKey, with_runtimes,
+};
 use enginebay_code::{Code as Bytes, LoadError};
 use enginebay_http::{ChainOptions, FilterChain, LocalVms};
 
@@ -20,6 +23,7 @@ use super::limits::Limits;
 use super::routes::Routes;
 use super::stats::{ListenerCounts, PluginCounts, Stats};
 use super::upstream::Tls;
+use crate::names;
 
 /// One configuration, ready to run. Shared by all threads.
 pub(super) struct Plan {
@@ -27,6 +31,10 @@ pub(super) struct Plan {
     pub(super) listeners: Vec<ListenerPlan>,
     pub(super) clusters: Vec<ClusterPlan>,
     pub(super) services: Vec<ServicePlan>,
+    /// The stats sinks, which are the main thread's.
+    pub(super) sinks: Vec<Plugin>,
+    /// When they are told.
+    pub(super) flush: StatsFlush,
     /// The bounds on callouts.
     pub(super) callout_options: ChainOptions,
     /// What was proved. The plugins are in the plan, so that nothing else comes to have their keys.
@@ -84,31 +92,49 @@ pub(super) struct Found {
     pub(super) discovered: HashMap<usize, Arc<model::Plugin>>,
 }
 
+/// What configurations of the server need from outside.
+pub(super) type Outside = Runtimes<Process>;
+
+/// This process with these runtimes, and the one for plugins that name none.
+///
+/// # Errors
+/// There is no such runtime.
+pub(super) fn outside(registry: &Registry, default: Option<&str>) -> Result<Outside, String> {
+    let mut outside = with_runtimes(registry, Process);
+    if let Some(name) = default {
+        let found = names::find(registry, "--default-runtime", name).map_err(|error| error.to_string())?;
+        outside.default = Some(found.name.to_owned());
+    }
+    Ok(outside)
+}
+
 /// Reads the configuration's file. Also gives its text.
-pub(super) fn read(path: &Path) -> Result<(Bootstrap, String), String> {
+pub(super) fn read(path: &Path, outside: &Outside) -> Result<(Bootstrap, String), String> {
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| format!("{file}: {error}"))?;
-    let bootstrap = load_bootstrap(&text, &file, &Process).map_err(|error| error.to_string())?;
+    let bootstrap = load_bootstrap(&text, &file, outside).map_err(|error| error.to_string())?;
     Ok((bootstrap, text))
 }
 
-/// Engines with room for the VMs of all workers three times over, so that a configuration can be started beside another, and
-/// for those that are proved.
+/// Engines with room for the VMs of all workers three times over, so that a configuration can be started beside another, for
+/// those that are proved, and on each worker for as many as may linger.
 pub(super) fn engines(
+    registry: Registry,
     bootstrap: &Bootstrap,
     workers: usize,
+    lingering: usize,
     mut options: EngineOptions,
-) -> Result<Engines, String> {
+) -> Engines {
     let plugins = bootstrap.plugins().count() + bootstrap.discoveries().count();
     let needed = plugins
-        .saturating_mul(workers + 1)
         .saturating_mul(3)
+        .saturating_add(lingering)
+        .saturating_mul(workers + 1)
         .saturating_add(16);
     options.max_instances = options
         .max_instances
         .max(u32::try_from(needed).unwrap_or(u32::MAX));
-    let registry = enginebay::registry().map_err(|error| error.to_string())?;
-    Ok(Engines::with(registry, options))
+    Engines::with(registry, options)
 }
 
 /// The remote code that a configuration needs, with the path of each plugin.
@@ -130,6 +156,7 @@ pub(super) fn remote_codes<'a>(
 /// Makes plans.
 pub(super) struct Loader {
     pub(super) file: PathBuf,
+    pub(super) outside: Outside,
     pub(super) engines: Engines,
     pub(super) stats: Arc<Stats>,
     pub(super) limits: Limits,
@@ -198,12 +225,22 @@ impl Loader {
             Some(ServicePlan { plugin, singleton })
         });
         let services = services.collect();
-        for sink in &bootstrap.stats_sinks {
-            let path = &sink.path;
-            loading.problems.push(format!(
-                "{path}: this build does not support stats sinks (envoy.stat_sinks.wasm)"
-            ));
-        }
+        let sinks = bootstrap.stats_sinks.iter();
+        let sinks = sinks.filter_map(|sink| {
+            let plugin = loading.plugin(&sink.path, &sink.plugin)?;
+            let callback = Callback::EnvoyOnStatsUpdate;
+            if plugin
+                .program()
+                .is_some_and(|program| !program.has_callback(callback))
+            {
+                tracing::warn!(
+                    "{}: the plugin does not export {callback} or may not be called for it",
+                    sink.path
+                );
+            }
+            Some(plugin)
+        });
+        let sinks = sinks.collect();
         let clusters = clusters(bootstrap)
             .filter_map(|cluster| cluster.map_err(|problem| loading.problems.push(problem)).ok());
         let clusters = clusters.collect();
@@ -222,6 +259,8 @@ impl Loader {
             listeners,
             clusters,
             services,
+            sinks,
+            flush: bootstrap.stats_flush,
             callout_options: self.limits.chain,
             proved,
             _counts: counts,
@@ -344,6 +383,9 @@ fn refusal(path: &str, plugin: &model::Plugin, why: &str) -> String {
     format!("{path}: Unable to create Wasm plugin {}: {why}", plugin.name)
 }
 
+/// How messages begin about code that could not be read: see [`enginebay::read_code`].
+const UNREAD: [&str; 2] = ["Invalid path: ", "vm_config.code"];
+
 /// Envoy says this in up to three messages; here they are parts of one line.
 fn refused(path: &str, plugin: &model::Plugin, failure: &Failure) -> String {
     let name = &plugin.name;
@@ -353,6 +395,10 @@ fn refused(path: &str, plugin: &model::Plugin, failure: &Failure) -> String {
     let (loaded, envoys) = match failure.state() {
         FailState::StartFailed => (true, "Failed to start base Wasm"),
         FailState::ConfigureFailed => (true, "Failed to configure base Wasm plugin"),
+        // What was not even read does not count.
+        FailState::UnableToInitializeCode if !UNREAD.iter().any(|begin| message.starts_with(begin)) => {
+            (false, "Failed to load Wasm code")
+        }
         _ => (false, ""),
     };
     let mut why = String::new();

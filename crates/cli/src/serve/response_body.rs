@@ -20,6 +20,8 @@ pub(super) enum Source {
     /// Of an answer that no filter sees.
     Own(ReplyBody),
     Chain(LocalBody<ReplyBody>),
+    /// It broke off, which is yet to be said.
+    Broken(Option<BoxError>),
 }
 
 impl ResponseBody {
@@ -39,9 +41,19 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match &mut self.source {
+        let polled = match &mut self.source {
             Source::Own(body) => Pin::new(body).poll_frame(context),
             Source::Chain(body) => Pin::new(body).poll_frame(context),
+            Source::Broken(error) => return Poll::Ready(error.take().map(Err)),
+        };
+        match polled {
+            Poll::Ready(Some(Err(error))) => {
+                // As on Envoy, clients see what came before, if only the head: hyper sends it while it waits.
+                self.source = Source::Broken(Some(error));
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            polled => polled,
         }
     }
 
@@ -49,6 +61,7 @@ impl Body for ResponseBody {
         match &self.source {
             Source::Own(body) => body.is_end_stream(),
             Source::Chain(body) => body.is_end_stream(),
+            Source::Broken(error) => error.is_none(),
         }
     }
 
@@ -56,6 +69,7 @@ impl Body for ResponseBody {
         match &self.source {
             Source::Own(body) => body.size_hint(),
             Source::Chain(body) => body.size_hint(),
+            Source::Broken(_) => SizeHint::default(),
         }
     }
 }

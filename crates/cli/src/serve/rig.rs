@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use enginebay::config::model::Bootstrap;
+use enginebay::Plugin;
+use enginebay::config::model::{Bootstrap, StatsFlush};
 use enginebay_http::{LocalVms, Resident};
 use tokio::task::spawn_local;
 use tokio::time::{interval, timeout};
@@ -14,6 +15,7 @@ use super::attributes::ServerPlatform;
 use super::callouts::ClusterUpstreams;
 use super::plan::{self, ClusterPlan, Plan, ServicePlan};
 use super::serving::Serving;
+use super::sinks::Sinks;
 use super::stats::Stats;
 use super::upstream::{Cluster, Clusters};
 use super::worker::Clock;
@@ -30,6 +32,8 @@ pub(super) struct Rig {
     /// Made with the first configuration, whose limits hold for good.
     vms: RefCell<Option<LocalVms>>,
     residents: RefCell<Vec<Resident>>,
+    /// None on a worker.
+    sinks: Rc<Sinks>,
 }
 
 /// A configuration that is started and does not serve yet.
@@ -37,6 +41,8 @@ pub(super) struct Prepared {
     clusters: Rc<Clusters>,
     servings: Vec<Rc<Serving>>,
     residents: Vec<Resident>,
+    sinks: Vec<Resident>,
+    flush: StatsFlush,
 }
 
 impl Rig {
@@ -49,6 +55,7 @@ impl Rig {
             upstreams: ClusterUpstreams::default(),
             vms: RefCell::default(),
             residents: RefCell::default(),
+            sinks: Rc::new(Sinks::new(stats)),
         }
     }
 
@@ -58,6 +65,10 @@ impl Rig {
 
     pub(super) fn upstreams(&self) -> &ClusterUpstreams {
         &self.upstreams
+    }
+
+    pub(super) fn sinks(&self) -> &Rc<Sinks> {
+        &self.sinks
     }
 
     fn vms(&self, plan: &Plan) -> LocalVms {
@@ -80,7 +91,7 @@ impl Rig {
     pub(super) async fn prepare(&self, plan: Arc<Plan>) -> Result<Prepared, String> {
         let clusters = self.clusters(&plan.clusters).await;
         let services = plan.services.iter().filter(|service| !service.singleton);
-        self.start(&plan, clusters, services, plan.listeners.len())
+        self.start(&plan, clusters, services, &[], plan.listeners.len())
     }
 
     fn start<'p>(
@@ -88,6 +99,7 @@ impl Rig {
         plan: &Arc<Plan>,
         clusters: Rc<Clusters>,
         services: impl Iterator<Item = &'p ServicePlan>,
+        sinks: &[Plugin],
         listeners: usize,
     ) -> Result<Prepared, String> {
         // The first configuration's plugins may call out while they start.
@@ -95,25 +107,27 @@ impl Rig {
             self.upstreams.set(clusters.clone());
         }
         let vms = self.vms(plan);
-        let residents = services.map(|service| vms.reside(&service.plugin));
-        let residents = residents
-            .collect::<Result<_, _>>()
-            .map_err(|failure| failure.to_string())?;
+        let reside = |plugin| vms.reside(plugin).map_err(|failure| failure.to_string());
+        let residents = services.map(|service| reside(&service.plugin));
+        let residents = residents.collect::<Result<_, _>>()?;
+        let sinks = sinks.iter().map(reside).collect::<Result<_, _>>()?;
         let servings = (0..listeners).map(|listener| Serving::start(plan, listener, &vms, &clusters));
         Ok(Prepared {
             servings: servings.collect::<Result<_, _>>()?,
             clusters,
             residents,
+            sinks,
+            flush: plan.flush,
         })
     }
 
-    /// Likewise, for the main thread: it has all services, and no listeners.
+    /// Likewise, for the main thread: it has all services and the stats sinks, and no listeners.
     ///
     /// # Errors
     /// Likewise.
     pub(super) async fn prepare_services(&self, plan: Arc<Plan>) -> Result<Prepared, String> {
         let clusters = self.clusters(&plan.clusters).await;
-        self.start(&plan, clusters, plan.services.iter(), 0)
+        self.start(&plan, clusters, plan.services.iter(), &plan.sinks, 0)
     }
 
     /// Has clusters to fetch code from before there is a plan.
@@ -132,6 +146,7 @@ impl Rig {
         self.upstreams.set(prepared.clusters);
         let old = self.residents.replace(prepared.residents);
         drop(old);
+        self.sinks.set(prepared.sinks, prepared.flush);
         prepared.servings
     }
 
@@ -154,7 +169,9 @@ impl Rig {
         for resident in &*self.residents.borrow() {
             resident.revive();
         }
+        self.sinks.revive();
         if let Some(vms) = &*self.vms.borrow() {
+            vms.renew();
             self.stats.usage(self.thread).set(vms.usage());
         }
     }

@@ -27,10 +27,20 @@ use super::{Mode, ServeArgs};
 
 /// Runs the server to its end.
 pub(super) fn run(args: &ServeArgs) -> Result<(), String> {
-    let (bootstrap, text) = plan::read(&args.config)?;
+    let registry = enginebay::registry().map_err(|error| error.to_string())?;
+    let outside = plan::outside(&registry, args.default_runtime.as_deref())?;
+    let (bootstrap, text) = plan::read(&args.config, &outside)?;
     let workers = worker_count(args);
-    let engines = plan::engines(&bootstrap, workers, args.engine.options())?;
     let limits = Limits::new(&args.limits);
+    let engines = plan::engines(
+        registry,
+        &bootstrap,
+        workers,
+        limits.chain.lingering,
+        args.engine.options(),
+    );
+    let engines = engines.with_compilation(&args.compilation.options());
+    let engines = engines.map_err(|error| error.to_string())?;
     let shared = Shared::new(limits.shared);
     let stats = Arc::new(Stats::new(engines.registry(), workers, shared));
     let config = Arc::new(ConfigDump::default());
@@ -43,6 +53,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), String> {
     };
     let loader = Arc::new(Loader {
         file: args.config.clone(),
+        outside,
         engines,
         stats: stats.clone(),
         limits,
@@ -161,9 +172,11 @@ impl Server {
         let rig = Rc::new(Rig::new(workers, Rc::new(Clock::default()), &stats));
         let mut options = enginebay_code::Options::default();
         options.directory = args.code_cache.clone();
+        options.pull_secrets = args.pull_secrets.clone();
         let (codes, driver) = CodeSource::new(options, stats.codes());
         spawn_local(driver.run(Rc::new(ClusterFetch(rig.upstreams().clone()))));
         spawn_local(Rig::keep_time(rig.clone()));
+        spawn_local(rig.sinks().clone().run());
         Server {
             loader,
             stats,
@@ -222,6 +235,7 @@ impl Server {
             }
         };
         self.stats.set_live(false);
+        self.rig.sinks().end();
         result
     }
 
@@ -254,7 +268,7 @@ impl Server {
         self.bootstrap = bootstrap;
         if self.bootstrap.discoveries().next().is_some() {
             self.rig.know_clusters(&self.bootstrap).await?;
-            self.discovered = Discovered::subscribe(&self.bootstrap, self.rig.upstreams())?;
+            self.discovered = self.subscribe()?;
         }
         while !self.discovered.is_warm() {
             let event = self.discovered.next().await;
@@ -314,7 +328,7 @@ impl Server {
     }
 
     async fn reread(&mut self, args: &ServeArgs, crew: &mut Crew) -> Result<(), String> {
-        let (bootstrap, text) = plan::read(&args.config)?;
+        let (bootstrap, text) = plan::read(&args.config, &self.loader.outside)?;
         let same = {
             let wanted = |bootstrap: &Bootstrap| -> Vec<_> {
                 let discoveries = bootstrap.discoveries();
@@ -328,8 +342,7 @@ impl Server {
         let mut asked = None;
         if !same {
             // What comes of the new ones is served as it comes; until then their filters do as without it.
-            let new = Discovered::subscribe(&self.bootstrap, self.rig.upstreams());
-            match new {
+            match self.subscribe() {
                 Ok(new) => asked = Some(std::mem::replace(&mut self.discovered, new)),
                 Err(problem) => {
                     self.bootstrap = old;
@@ -350,6 +363,11 @@ impl Server {
         }
         self.config.set_bootstrap(&args.config, &text);
         Ok(())
+    }
+
+    /// Asks for what the configuration says is to come.
+    fn subscribe(&self) -> Result<Discovered, String> {
+        Discovered::subscribe(&self.bootstrap, self.rig.upstreams(), &self.loader.outside)
     }
 
     /// Loads a configuration.

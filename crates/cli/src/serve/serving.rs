@@ -19,6 +19,7 @@ pub(super) struct Serving {
     listener: usize,
     server_name: HeaderValue,
     service: LocalService<Router>,
+    uses_properties: bool,
     /// For a TCP listener; then the service is not used.
     tcp: Option<tcp::Proxy>,
     attributes: Arc<dyn Attributes + Send + Sync>,
@@ -55,6 +56,7 @@ impl Serving {
                 .and_then(|name| HeaderValue::from_str(name).ok())
                 .unwrap_or(const { HeaderValue::from_static("enginebay") }),
             service: chain.service(router),
+            uses_properties: chain.uses_properties(),
             attributes: Arc::new(ListenerAttributes::new(plan.clone(), listener)),
             tcp,
         }))
@@ -82,9 +84,9 @@ impl Serving {
         self.server_name.clone()
     }
 
-    /// Whether plugins look at requests.
-    pub(super) fn has_plugins(&self) -> bool {
-        !self.planned().chain.is_empty()
+    /// Whether plugins can look at what is known of a connection.
+    pub(super) fn tells_of_connections(&self) -> bool {
+        self.uses_properties
     }
 
     pub(super) fn service(&self) -> LocalService<Router> {

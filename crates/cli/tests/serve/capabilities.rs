@@ -20,7 +20,7 @@ const NO_HEADERS: &str = "capability_restriction_config: {allowed_capabilities: 
     proxy_on_vm_start: {}, proxy_on_configure: {}, proxy_on_request_headers: {}, proxy_on_done: {}, \
     proxy_on_delete: {}}}";
 
-const DENIED: &str = "Attempted call to restricted proxy-wasm capability: ";
+pub(crate) const DENIED: &str = "Attempted call to restricted proxy-wasm capability: ";
 
 // What Envoy 1.40 answers and logs with the same plugins and the same maps.
 #[tokio::test]

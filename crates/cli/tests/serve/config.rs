@@ -67,6 +67,11 @@ fn list(plugins: &[Plugin], kind: &str, indent: usize) -> String {
     lines.map(|entry| format!("{:indent$}- {entry}\n", "")).collect()
 }
 
+/// What makes plugins stats sinks, to stand in front of a configuration.
+pub(crate) fn stats_sinks(plugins: &[Plugin]) -> String {
+    format!("stats_sinks:\n{}", list(plugins, "stat_sinks", 0))
+}
+
 /// A listener for HTTP: `/direct` is answered by the server, `/dead` goes to a port where nobody listens, `/none` to
 /// a cluster without hosts, `/slow` and everything else to the cluster `up`, `/slow` for half a second at most.
 pub(crate) fn http_listener(name: &str, plugins: &[Plugin], loggers: &[Plugin]) -> String {

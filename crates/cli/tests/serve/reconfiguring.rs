@@ -122,41 +122,73 @@ async fn listeners_come_and_go() {
     assert!(refused.is_err());
 }
 
+/// When it is not needed any more it asks for ticks, and has done what it had to at the third.
+const LINGERS: &str = r#"(module
+    (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+    (import "env" "proxy_done" (func $done (result i32)))
+    (import "env" "proxy_set_tick_period_milliseconds" (func $period (param i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 16) "leaving")
+    (data (i32.const 32) "last words")
+    (data (i32.const 48) "deleted")
+    (global $ticks (mut i32) (i32.const 0))
+    (func (export "proxy_abi_version_0_2_1"))
+    (func (export "proxy_on_memory_allocate") (param i32) (result i32) i32.const 1024)
+    (func (export "proxy_on_done") (param i32) (result i32)
+        (drop (call $log (i32.const 2) (i32.const 16) (i32.const 7)))
+        (call $period (i32.const 20)))
+    (func (export "proxy_on_tick") (param i32)
+        (global.set $ticks (i32.add (global.get $ticks) (i32.const 1)))
+        (if (i32.eq (global.get $ticks) (i32.const 3))
+            (then
+                (drop (call $log (i32.const 2) (i32.const 32) (i32.const 10)))
+                (drop (call $done)))))
+    (func (export "proxy_on_delete") (param i32)
+        (drop (call $log (i32.const 2) (i32.const 48) (i32.const 7)))))"#;
+
 #[tokio::test]
-async fn two_hundred_changes_under_load_lose_no_request() {
-    const CHANGES: usize = 200;
-    let runtime = any_runtime();
-    let server = Server::start(&adding(runtime, "0"));
-    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let load: Vec<_> = (0..4)
-        .map(|_| {
-            let (address, stop) = (server.address, stop.clone());
-            tokio::spawn(async move {
-                let mut client = Client::http1(address).await;
-                let mut count = 0;
-                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                    let answer = client.get("/direct").await;
-                    assert_eq!(answer.status, 200);
-                    assert!(answer.header("x-enginebay").is_some());
-                    count += 1;
-                }
-                count
-            })
-        })
-        .collect();
-    for change in 0..CHANGES {
-        match change % 4 {
-            // Refused by the plugin, or by the reader.
-            0 => assert!(server.change_to(&bad(runtime)).await.is_err()),
-            1 => assert!(server.change_to("nonsense: [").await.is_err()),
-            2 => assert!(server.change_to(&adding(runtime, "1")).await.is_ok()),
-            _ => assert!(server.change_to(&adding(runtime, "2")).await.is_ok()),
+async fn a_plugin_that_is_replaced_stays_until_it_is_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("lingers.wasm");
+    std::fs::write(&file, wat::parse_str(LINGERS).unwrap()).unwrap();
+    for runtime in RUNTIMES.iter().copied() {
+        let plugin = Plugin {
+            file: file.clone(),
+            ..Plugin::new(runtime, "lingers")
+        };
+        let server = Server::start(&config(&[plugin], &[], false));
+        assert!(server.change_to(&adding(runtime, "new")).await.is_ok());
+        assert_eq!(header(&mut Client::http1(server.address).await).await, "new");
+        let log = || server.log();
+        until("deleted", || log().matches("wasm log: deleted").count() == 2).await;
+        for line in ["wasm log: leaving", "wasm log: last words"] {
+            assert_eq!(log().matches(line).count(), 2, "{line}");
         }
+        until("gone", || server.stat(&format!("wasm.{runtime}.active")) == 2).await;
+        server.has_no_complaints();
     }
-    stop.store(true, std::sync::atomic::Ordering::Relaxed);
-    for client in load {
-        assert!(client.await.unwrap() > 0);
-    }
-    until("gone", || server.stat(&format!("wasm.{runtime}.active")) == 2).await;
-    assert_eq!(server.stat("wasm.add_header.crashes"), 0);
+}
+
+#[tokio::test]
+async fn a_plugin_that_is_never_done_goes_after_a_while() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("lingers.wasm");
+    let never = LINGERS.replace("(drop (call $done))", "");
+    std::fs::write(&file, wat::parse_str(never).unwrap()).unwrap();
+    let runtime = any_runtime();
+    let plugin = Plugin {
+        file,
+        ..Plugin::new(runtime, "lingers")
+    };
+    let server = Server::start_with(
+        &config(&[plugin], &[], false),
+        &["--limit", "linger-seconds=1", "--concurrency", "1"],
+    );
+    assert!(server.change_to(&adding(runtime, "new")).await.is_ok());
+    let warning =
+        "plugin lingers: a context was deleted before its time: it has not called proxy_done for 1s";
+    server.log_with(warning).await;
+    let log = server.log_with("wasm log: deleted").await;
+    assert!(log.contains("wasm log: last words"), "{log}");
+    until("gone", || server.stat(&format!("wasm.{runtime}.active")) == 1).await;
 }

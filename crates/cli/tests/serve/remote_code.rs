@@ -35,21 +35,28 @@ async fn serve(status: u16, bytes: Vec<u8>) -> u16 {
     port
 }
 
-fn hex(digest: &[u8]) -> String {
+pub(crate) fn hex(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The plugin's code is to be fetched from `up`.
 fn remote(plugin: Plugin, port: u16, sha256: &str) -> String {
+    const ONCE_MORE: &str = "{num_retries: 1, retry_back_off: {base_interval: 0.01s}}";
+    remote_with(plugin, port, sha256, "5s", ONCE_MORE)
+}
+
+/// Likewise, with this timeout and retry policy.
+pub(crate) fn remote_with(plugin: Plugin, port: u16, sha256: &str, timeout: &str, policy: &str) -> String {
     let local = format!("local: {{filename: {:?}}}", plugin.file);
     let remote = format!(
-        "remote: {{sha256: \"{sha256}\", http_uri: {{uri: \"http://code.example/p.wasm\", cluster: up, timeout: 5s}}, \
-         retry_policy: {{num_retries: 1, retry_back_off: {{base_interval: 0.01s}}}}}}"
+        "remote: {{sha256: \"{sha256}\", http_uri: {{uri: \"http://code.example/p.wasm\", cluster: up, timeout: \
+         {timeout}}}, retry_policy: {policy}}}"
     );
     config(&[plugin], &[port], false).replace(&local, &remote)
 }
 
-fn code() -> (Vec<u8>, String) {
+/// A guest's code, and its digest.
+pub(crate) fn code() -> (Vec<u8>, String) {
     let code = std::fs::read(guest("add_header")).unwrap();
     let digest = hex(&Sha256::digest(&code));
     (code, digest)
@@ -87,6 +94,10 @@ async fn code_with_another_digest_never_runs() {
             assert_eq!(answer.status.as_u16(), status);
             assert_eq!(answer.header("x-enginebay"), None);
         }
+        assert_eq!(server.stat("wasm.remote_load_fetch_failures"), 1);
+        assert_eq!(server.stat("wasm.remote_load_cache_misses"), 1);
+        // It is known for a moment that there is none.
+        assert_eq!(server.stat("wasm.remote_load_cache_entries"), 1);
     }
 }
 

@@ -62,8 +62,13 @@ fn command(folder: &TempDir, config: &str, args: &[&str]) -> Command {
 
 /// Runs a server that can't start, to its end.
 pub(crate) fn refused(config: &str) -> Ended {
+    refused_with(config, &[])
+}
+
+/// Likewise, with these options.
+pub(crate) fn refused_with(config: &str, args: &[&str]) -> Ended {
     let folder = tempfile::tempdir().unwrap();
-    let status = wait(&mut command(&folder, config, &[]).spawn().unwrap());
+    let status = wait(&mut command(&folder, config, args).spawn().unwrap());
     Ended {
         code: status.code(),
         stderr: fs::read_to_string(folder.path().join("log")).unwrap(),

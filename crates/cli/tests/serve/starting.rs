@@ -4,8 +4,6 @@ use crate::config::{Plugin, config};
 use crate::runtimes::any_runtime;
 use crate::server::{Server, refused};
 
-const FILTER: &str = "static_resources.listeners[0].filter_chains[0].filters[0].typed_config.http_filters[0]";
-
 /// The one line of a refusal.
 fn refusal(config: &str) -> String {
     let ended = refused(config);
@@ -17,7 +15,7 @@ fn refusal(config: &str) -> String {
     errors[0].to_owned()
 }
 
-fn refusal_of(plugin: Plugin) -> String {
+pub(crate) fn refusal_of(plugin: Plugin) -> String {
     refusal(&config(&[plugin], &[], false))
 }
 
@@ -31,16 +29,6 @@ fn a_typo_is_named_with_its_path() {
     assert!(line.contains("stat_prefx: unknown field"), "{line}");
     let line = refusal("admin: [");
     assert!(line.starts_with("error: server.yaml: "), "{line}");
-}
-
-#[test]
-fn an_unknown_runtime_is_named() {
-    let line = refusal_of(Plugin::new("envoy.wasm.runtime.nosuch", "noop"));
-    assert!(
-        line.contains("Failed to create Wasm VM using envoy.wasm.runtime.nosuch runtime."),
-        "{line}"
-    );
-    assert!(line.contains(FILTER), "{line}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::server::{Server, refused, until};
 const LONG: Duration = Duration::from_secs(30);
 
 /// A plugin with these callbacks. `$set` writes what is at 16, `up:`, in front of a buffer.
-fn guest(callbacks: &str) -> String {
+pub(crate) fn guest(callbacks: &str) -> String {
     let code = wat::parse_str(format!(
         r#"(module
             (import "env" "proxy_log" (func $proxy_log (param i32 i32 i32) (result i32)))
@@ -34,7 +34,7 @@ fn guest(callbacks: &str) -> String {
 }
 
 /// Writes `up:` in front of what the server sends, and logs the end of each connection.
-fn marker() -> String {
+pub(crate) fn marker() -> String {
     guest(
         r#"(func (export "proxy_on_upstream_data") (param i32 i32 i32) (result i32)
                 (if (local.get 1) (then (call $set (i32.const 3))))

@@ -142,18 +142,23 @@ impl Check<'_> {
         } else if let Some(known) = self.outside.runtimes()
             && !known.contains(&name)
         {
-            let hint = match suggest::nearest(&name, known.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean `{near}`? "),
-                None => String::new(),
+            let hint = match self.outside.feature_of(&name) {
+                Some(feature) => {
+                    format!("It is not compiled in: build with the cargo feature `{feature}`. ")
+                }
+                None => match suggest::nearest(&name, known.iter().map(String::as_str)) {
+                    Some(near) => format!("Did you mean `{near}`? "),
+                    None => String::new(),
+                },
             };
-            let known = if known.is_empty() {
-                "none".to_owned()
-            } else {
-                known.join(", ")
+            let known = match known.as_slice() {
+                [] => "No runtime is compiled in".to_owned(),
+                known => format!("Available: {}", known.join(", ")),
             };
+            // It begins as in Envoy, where it is found out later.
             self.problem(
                 path,
-                format!("unknown runtime '{name}'; {hint}the runtimes are: {known}"),
+                format!("Failed to create Wasm VM using {name} runtime. {hint}{known}"),
             );
         }
         name

@@ -209,6 +209,7 @@ fn no_callback_that_is_denied_is_called() {
             vm.on_downstream_data(id, 1, true).unwrap();
             vm.on_upstream_data(id, 1, true).unwrap();
             vm.on_foreign_function(root, 1, b"").unwrap();
+            vm.on_stats_update(root, b"").unwrap();
             vm.on_tick(root).unwrap();
             vm.deliver().unwrap();
             vm.log(root, Stream::plain()).unwrap();

@@ -465,3 +465,29 @@ fn the_log_may_look_at_the_vm_while_a_function_runs() {
         assert!(seen.get() > 0);
     });
 }
+
+#[test]
+fn stats_sinks_read_what_they_are_told() {
+    on_each(|bay| {
+        let on_stats = [
+            "(call $n (local.get $plugin_context_id)) (call $n (local.get $stats_size))".to_owned(),
+            arguments_buffer(0, 100),
+            "(call $out)".to_owned(),
+            status("proxy_set_buffer_bytes", &[8, 0, 100, 0, 1]),
+        ];
+        for version in AbiVersion::ALL.iter().copied() {
+            bay.platform.clear();
+            let guest = Guest::of(version).on("envoy_on_stats_update", on_stats.concat());
+            let (vm, root) = bay.started(&guest);
+            vm.on_stats_update(root, b"numbers").unwrap();
+            assert_eq!(bay.platform.reports(), ["1", "7", "0", "numbers", "2"]);
+            // Without the callback there is nobody to tell.
+            let (vm, root) = bay.started(&Guest::of(version));
+            vm.on_stats_update(root, b"numbers").unwrap();
+        }
+        let (vm, root) = bay.started(&Guest::new().on("envoy_on_stats_update", "(unreachable)"));
+        let failure = vm.on_stats_update(root, b"x").unwrap_err();
+        assert_eq!(failure.function(), Some("envoy_on_stats_update"));
+        assert!(vm.on_stats_update(root, b"x").is_err());
+    });
+}

@@ -1,6 +1,7 @@
 //! From the first instruction to the last callback.
 
 use enginebay_engine::TrapKind;
+use enginebay_host::abi::LogLevel;
 use enginebay_host::{FailState, PluginConfig};
 
 use crate::fixture::{Guest, Stream, on_each, status};
@@ -174,6 +175,36 @@ fn the_end_of_a_stream() {
         assert_eq!(vm.create_stream(root, Stream::plain()).unwrap().get(), 3);
         vm.finish(root).unwrap();
         assert_eq!(bay.platform.reports()[3..], ["2", "3"]);
+    });
+}
+
+#[test]
+fn a_context_need_not_wait_for_proxy_done_for_ever() {
+    on_each(|bay| {
+        let guest = Guest::new()
+            .on("proxy_on_delete", status("proxy_done", &[]))
+            .returning("proxy_on_done", "", "(i32.const 0)");
+        let (vm, root) = bay.started(&guest);
+        let id = vm.create_stream(root, Stream::plain()).unwrap();
+        // Neither of them waits yet.
+        assert!(!vm.is_waiting(id));
+        vm.end_waiting(id, "it is not over").unwrap();
+        for (id, left) in [(id, 1), (root, 0)] {
+            vm.finish(id).unwrap();
+            assert!(vm.is_waiting(id));
+            bay.platform.clear();
+            vm.end_waiting(id, "it took too long").unwrap();
+            // Deleted once, and a `proxy_done` comes too late.
+            assert_eq!(bay.platform.reports(), ["1"]);
+            assert_eq!(vm.context_count(), left);
+            let warning = "plugin my_plugin: a context was deleted before its time: it took too long";
+            assert!(
+                bay.logged(LogLevel::Warn)
+                    .iter()
+                    .any(|line| line.contains(warning))
+            );
+            vm.end_waiting(id, "again").unwrap();
+        }
     });
 }
 

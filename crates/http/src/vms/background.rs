@@ -9,7 +9,8 @@ use tokio::time::{Instant, timeout_at};
 use super::{Inside, LocalVms};
 
 impl LocalVms {
-    /// Runs what the plugins do without a request: timers, queues and callouts. Without it nothing comes of any of them.
+    /// Runs what the plugins do without a request: timers, queues and callouts, and the end of plugins
+    /// that linger. Without it nothing comes of any of them.
     /// To be spawned once, on the thread of the VMs ([`tokio::task::spawn_local`]), on a runtime with time enabled; it ends when
     /// they are gone, and the chains that use them.
     pub fn background(&self) -> impl Future<Output = ()> + 'static {
@@ -41,6 +42,10 @@ impl Inside {
                 spawn_local(task);
             }
         }
-        self.alive().filter_map(|shared| shared.timers.next()).min()
+        let over = self.lingering.sweep();
+        self.alive()
+            .filter_map(|shared| shared.timers.next())
+            .chain(over)
+            .min()
     }
 }

@@ -1,6 +1,7 @@
 //! The VMs of a thread: which plugins share one, and when one is made and goes.
 
 mod background;
+mod linger;
 mod observer;
 mod platform;
 mod plugin;
@@ -20,6 +21,7 @@ use tokio::sync::Notify;
 
 use crate::callouts::VmCallouts;
 use crate::{ChainOptions, Upstreams};
+use linger::Lingering;
 use platform::VmPlatform;
 use timers::Timers;
 
@@ -33,7 +35,8 @@ pub(crate) use shared::SharedVm;
 ///
 /// Plugins with the same `vm_id`, VM configuration and code share a VM, in whatever chains they are; those that have the
 /// root id, name and configuration in common too share a root context in it. A VM goes, and its timers and queues with it, when
-/// no plugin and no stream uses it any more.
+/// no plugin and no stream uses it any more. A plugin that returns false from `proxy_on_done` then stays, and its VM with it, until
+/// it calls `proxy_done`, as long as these `LocalVms` do and within [`ChainOptions::linger`] and [`ChainOptions::lingering`].
 #[derive(Clone)]
 pub struct LocalVms(Rc<Inside>);
 
@@ -43,7 +46,7 @@ pub struct LocalVms(Rc<Inside>);
 pub struct Usage {
     /// VMs, failed ones that nobody replaced among them.
     pub vms: usize,
-    /// Root contexts: plugins that were started.
+    /// Root contexts: plugins that were started, those that linger among them.
     pub roots: usize,
     /// Contexts of streams.
     pub streams: usize,
@@ -74,10 +77,14 @@ struct Inside {
     /// Wakes the background.
     notify: Arc<Notify>,
     vms: RefCell<HashMap<VmKey, Weak<SharedVm>>>,
+    /// Those whose place another has taken, though they have not failed. They are there for the streams that began in them.
+    retired: RefCell<Vec<Weak<SharedVm>>>,
+    lingering: Rc<Lingering>,
 }
 
 impl LocalVms {
-    /// No VMs yet. `upstreams` is where callouts go, and of `options` it is what is about callouts that counts.
+    /// No VMs yet. `upstreams` is where callouts go, and of `options` it is what is about callouts and about plugins
+    /// that linger that counts.
     pub fn new(platform: Rc<dyn Platform>, upstreams: Rc<dyn Upstreams>, options: ChainOptions) -> Self {
         Self::observed(platform, upstreams, options, Rc::new(()))
     }
@@ -89,13 +96,16 @@ impl LocalVms {
         options: ChainOptions,
         observer: Rc<dyn Observer>,
     ) -> Self {
+        let notify = Arc::<Notify>::default();
         LocalVms(Rc::new(Inside {
             platform,
             upstreams,
             options,
             observer,
-            notify: Arc::default(),
+            lingering: Rc::new(Lingering::new(&options, notify.clone())),
+            notify,
             vms: RefCell::default(),
+            retired: RefCell::default(),
         }))
     }
 
@@ -108,7 +118,7 @@ impl LocalVms {
         let mut usage = Usage::default();
         for shared in self.0.alive() {
             shared.report();
-            let roots = shared.root_count();
+            let roots = shared.root_count() + self.0.lingering.count(&shared);
             usage.vms += 1;
             usage.roots += roots;
             usage.streams += shared.vm.context_count().saturating_sub(roots);
@@ -133,17 +143,29 @@ impl LocalVms {
         let program = plugin.require_program()?;
         let key = VmKey::of(program, plugin.vm_config());
         let there = self.0.vms.borrow().get(&key).and_then(Weak::upgrade);
-        let shared = match there.filter(|shared| shared.vm.failure().is_none()) {
-            Some(shared) => shared,
-            None => {
-                let shared = self.0.make(plugin)?;
-                let mut vms = self.0.vms.borrow_mut();
-                vms.retain(|_, vm| vm.strong_count() > 0);
-                vms.insert(key, Rc::downgrade(&shared));
-                shared
-            }
-        };
-        shared.root(plugin)
+        let there = there.filter(|shared| shared.vm.failure().is_none());
+        if let Some(shared) = there.as_ref().filter(|shared| !shared.is_outdated()) {
+            return shared.clone().root(plugin);
+        }
+        let shared = self.0.make(plugin)?;
+        let root = shared.clone().root(plugin)?;
+        let mut vms = self.0.vms.borrow_mut();
+        vms.retain(|_, vm| vm.strong_count() > 0);
+        vms.insert(key, Rc::downgrade(&shared));
+        let mut retired = self.0.retired.borrow_mut();
+        retired.retain(|vm| vm.strong_count() > 0);
+        retired.extend(there.as_ref().map(Rc::downgrade));
+        Ok(root)
+    }
+
+    /// Has VMs whose code has been compiled better since they were made replaced: what begins from now on begins in a new one,
+    /// what began before ends in the old one. Plugins are started anew for that, so they lose what is in their memory. To be
+    /// called from time to time where modules are compiled in the background
+    /// ([`Compilation::baseline_first`](enginebay::Compilation::baseline_first)); it costs next to nothing.
+    pub fn renew(&self) {
+        for shared in self.0.alive() {
+            shared.look_for_better();
+        }
     }
 }
 
@@ -156,14 +178,28 @@ impl Inside {
             timers: timers.clone(),
             notify: self.notify.clone(),
             callouts: callouts.sender(),
+            lingering: Rc::downgrade(&self.lingering),
         };
-        let vm = Vm::new(plugin.require_program()?, plugin.vm_config(), Rc::new(platform))?;
-        Ok(SharedVm::new(vm, plugin, timers, callouts, self.observer.clone()))
+        let program = plugin.require_program()?;
+        // Before, so that one that gets better meanwhile is seen to have.
+        let generation = program.generation();
+        let vm = Vm::new(program, plugin.vm_config(), Rc::new(platform))?;
+        let observer = self.observer.clone();
+        Ok(SharedVm::new(
+            vm,
+            generation,
+            plugin,
+            timers,
+            callouts,
+            observer,
+            &self.lingering,
+        ))
     }
 
     fn alive(&self) -> impl Iterator<Item = Rc<SharedVm>> + use<> {
-        let vms: Vec<_> = self.vms.borrow().values().filter_map(Weak::upgrade).collect();
-        vms.into_iter()
+        let (vms, retired) = (self.vms.borrow(), self.retired.borrow());
+        let all: Vec<_> = vms.values().chain(&*retired).filter_map(Weak::upgrade).collect();
+        all.into_iter()
     }
 }
 

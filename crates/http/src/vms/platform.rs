@@ -1,6 +1,6 @@
 //! The embedder's platform, as one VM sees it.
 
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use enginebay::host::{Callouts, Shared, VmLimits, Waker};
 use enginebay::{ContextId, ForeignFunctions, LogRecord, Platform};
 use tokio::sync::Notify;
 
+use super::linger::Lingering;
 use super::timers::Timers;
 
 /// The embedder's platform, for one VM: it hears of what the plugins want done later.
@@ -18,6 +19,7 @@ pub(super) struct VmPlatform {
     pub(super) timers: Rc<Timers>,
     pub(super) notify: Arc<Notify>,
     pub(super) callouts: Rc<dyn Callouts>,
+    pub(super) lingering: Weak<Lingering>,
 }
 
 impl Platform for VmPlatform {
@@ -62,6 +64,13 @@ impl Platform for VmPlatform {
         self.timers.set(root, period);
         self.notify.notify_one();
         self.inner.tick_period_changed(root, period);
+    }
+
+    fn context_done(&self, context: ContextId) {
+        if let Some(lingering) = self.lingering.upgrade() {
+            lingering.look();
+        }
+        self.inner.context_done(context);
     }
 
     fn foreign_functions(&self) -> ForeignFunctions {

@@ -43,10 +43,14 @@ impl LocalPlugin {
         &self.plugin
     }
 
-    /// Where a stream goes that begins now: after a failure, that may be a new VM. `None` if the plugin is absent.
+    /// Where a stream goes that begins now: after a failure, that may be a new VM, and where there is better code too. `None`
+    /// if the plugin is absent.
     #[inline]
     pub(crate) fn for_stream(&self) -> Option<Rc<Root>> {
         let root = self.root.as_ref()?;
+        if root.borrow().shared().is_outdated() {
+            self.renew(root);
+        }
         if let Some(reloads) = &self.reloads
             && root.borrow().vm().failure().is_some()
         {
@@ -58,6 +62,24 @@ impl LocalPlugin {
     /// Where the plugin is.
     pub(crate) fn root(&self) -> Option<Rc<Root>> {
         Some(self.root.as_ref()?.borrow().clone())
+    }
+
+    #[cold]
+    fn renew(&self, root: &RefCell<Rc<Root>>) {
+        match self.vms.root(&self.plugin) {
+            Ok(new) => {
+                let old = root.replace(new);
+                drop(old);
+            }
+            // It runs, if not as fast as it could.
+            Err(failure) => {
+                root.borrow().shared().stay();
+                tracing::warn!(
+                    "plugin {} stays in its VM, as it can't be started in a new one with better code: {failure}",
+                    self.plugin.name()
+                );
+            }
+        }
     }
 
     #[cold]

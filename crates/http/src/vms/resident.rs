@@ -4,8 +4,8 @@ use enginebay::{Failure, Plugin};
 
 use super::{LocalPlugin, LocalVms};
 
-/// A plugin that was started for its timers, queues and callouts alone (`envoy.bootstrap.wasm`). It stays as long as this is
-/// there.
+/// A plugin that was started for its timers, queues and callouts alone (`envoy.bootstrap.wasm`), or to be told of
+/// statistics (`envoy.stat_sinks.wasm`). It stays as long as this is there.
 pub struct Resident(LocalPlugin);
 
 impl LocalVms {
@@ -22,6 +22,18 @@ impl Resident {
     /// The plugin.
     pub fn plugin(&self) -> &Plugin {
         self.0.plugin()
+    }
+
+    /// Tells the plugin of counters and gauges, an encoded [`StatsUpdate`](enginebay::abi::StatsUpdate)
+    /// (`envoy_on_stats_update`): what a stats sink is there for. One that is absent or failed is told of nothing, nor is one
+    /// that does not have the callback.
+    pub fn on_stats_update(&self, update: &[u8]) {
+        if let Some(root) = self.0.for_stream()
+            && root.vm().failure().is_none()
+            && root.vm().on_stats_update(root.id, update).is_err()
+        {
+            root.shared().failed();
+        }
     }
 
     /// Starts the plugin anew if its VM failed, its policy is `FAIL_RELOAD`, and its back-off is over: to be called from time

@@ -7,7 +7,8 @@ use enginebay::{ContextId, Vm};
 use super::SharedVm;
 use crate::handle::Handle;
 
-/// A plugin's root context in a VM. Owned by the plugins that share it, and by their streams; it is over when all are gone.
+/// A plugin's root context in a VM. Owned by the plugins that share it, and by their streams; it is over when all are gone,
+/// and the plugin then decides whether it [lingers](super::linger).
 pub(crate) struct Root {
     shared: Rc<SharedVm>,
     pub(crate) id: ContextId,
@@ -38,12 +39,15 @@ impl Root {
 
 impl Drop for Root {
     fn drop(&mut self) {
-        let SharedVm { vm, timers, .. } = &*self.shared;
-        timers.set(self.id, None);
+        let vm = &self.shared.vm;
         // A failed VM has nothing to say.
-        if vm.failure().is_none() && vm.finish(self.id).is_err() {
-            self.shared.failed();
+        if vm.failure().is_none() {
+            match vm.finish(self.id) {
+                Ok(()) if vm.is_waiting(self.id) && self.shared.linger(self.id) => return,
+                Ok(()) => {}
+                Err(_) => self.shared.failed(),
+            }
         }
-        self.shared.leave(self.id);
+        self.shared.gone(self.id);
     }
 }

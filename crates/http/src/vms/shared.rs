@@ -7,6 +7,7 @@ use std::rc::{Rc, Weak};
 use enginebay::{ContextId, Failure, Plugin, PluginConfig, Vm};
 use tokio::time::Instant;
 
+use super::linger::Lingering;
 use super::timers::Timers;
 use super::{Observer, Root};
 use crate::callouts::VmCallouts;
@@ -21,6 +22,10 @@ pub(crate) struct SharedVm {
     pub(super) callouts: VmCallouts,
     /// Streams that wait for a plugin, by context, to be told when the VM fails.
     waiting: RefCell<HashMap<u32, Waiting>>,
+    /// Of the code that it runs, or that it has been left with.
+    generation: Cell<u32>,
+    /// Whether there is better code.
+    outdated: Cell<bool>,
     /// The plugin that it was made for.
     first: Plugin,
     /// The plugin that is being started.
@@ -29,6 +34,7 @@ pub(crate) struct SharedVm {
     observer: Rc<dyn Observer>,
     /// When the observer heard of the failure.
     failed_at: Cell<Option<Instant>>,
+    lingering: Weak<Lingering>,
     /// Whether a stream went well: see [`Reloads`](super::reload::Reloads).
     proved: Cell<bool>,
 }
@@ -47,10 +53,12 @@ type Waiting = (Weak<dyn Wake>, usize);
 impl SharedVm {
     pub(super) fn new(
         vm: Vm<Handle>,
+        generation: u32,
         first: &Plugin,
         timers: Rc<Timers>,
         callouts: VmCallouts,
         observer: Rc<dyn Observer>,
+        lingering: &Rc<Lingering>,
     ) -> Rc<Self> {
         observer.vm_created(first);
         let shared = Rc::new(SharedVm {
@@ -59,11 +67,14 @@ impl SharedVm {
             timers,
             callouts,
             waiting: RefCell::default(),
+            generation: Cell::new(generation),
+            outdated: Cell::new(false),
             first: first.clone(),
             starting: RefCell::default(),
             members: RefCell::default(),
             observer,
             failed_at: Cell::new(None),
+            lingering: Rc::downgrade(lingering),
             proved: Cell::new(false),
         });
         shared.callouts.attach(&shared);
@@ -128,6 +139,25 @@ impl SharedVm {
         self.proved.get()
     }
 
+    /// Whether new streams should go to another VM, which has better code.
+    #[inline]
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.outdated.get()
+    }
+
+    /// Finds out whether there is better code by now.
+    pub(super) fn look_for_better(&self) {
+        if self.vm.program().generation() != self.generation.get() {
+            self.outdated.set(true);
+        }
+    }
+
+    /// Goes on with the code that it has.
+    pub(super) fn stay(&self) {
+        self.generation.set(self.vm.program().generation());
+        self.outdated.set(false);
+    }
+
     /// The VM failed: no more ticks, and whoever waits for it learns of it.
     #[cold]
     pub(crate) fn failed(&self) {
@@ -141,6 +171,18 @@ impl SharedVm {
         for stream in waiting.into_values().filter_map(|(stream, _)| stream.upgrade()) {
             stream.wake();
         }
+        if let Some(lingering) = self.lingering.upgrade() {
+            lingering.look();
+        }
+    }
+
+    /// Has a root context that is over wait for its `proxy_done`. Says whether it does: when all VMs of the thread go, none
+    /// does.
+    pub(super) fn linger(self: &Rc<Self>, root: ContextId) -> bool {
+        let lingering = self.lingering.upgrade();
+        lingering
+            .map(|lingering| lingering.keep(self.clone(), root))
+            .is_some()
     }
 
     /// When the VM failed, if it did and somebody was told.
@@ -171,8 +213,9 @@ impl SharedVm {
         }
     }
 
-    /// A root context is over.
-    pub(super) fn leave(&self, root: ContextId) {
+    /// A root context is gone.
+    pub(super) fn gone(&self, root: ContextId) {
+        self.timers.set(root, None);
         self.report();
         self.members.borrow_mut().retain(|member| {
             let stays = member.root != root;

@@ -42,6 +42,7 @@ impl Default for Wat {
 /// The functions of the host that guests here use, and `$log` and `$reply` for short.
 const PRELUDE: &str = r#"
   (import "env" "proxy_log" (func $proxy_log (param i32 i32 i32) (result i32)))
+  (import "env" "proxy_done" (func $done (result i32)))
   (import "env" "proxy_continue_stream" (func $continue (param i32) (result i32)))
   (import "env" "proxy_close_stream" (func $close (param i32) (result i32)))
   (import "env" "proxy_set_effective_context" (func $effective (param i32) (result i32)))

@@ -171,4 +171,8 @@ pub trait NativePlugin: 'static {
 
     /// A context is gone.
     fn on_delete(&mut self, host: &HostCalls<'_>, context: u32) {}
+
+    /// A stats sink is told of counters and gauges, with this many bytes in
+    /// [`Buffer::ForeignFunctionArguments`](super::Buffer::ForeignFunctionArguments).
+    fn on_stats_update(&mut self, host: &HostCalls<'_>, root: u32, size: usize) {}
 }

@@ -79,6 +79,7 @@ thunks! {
     proxy_on_done => on_done(context: u32);
     proxy_on_log => on_log(context: u32);
     proxy_on_delete => on_delete(context: u32);
+    envoy_on_stats_update => on_stats_update(root: u32, size: usize);
 }
 
 /// What calls the callback of this name.

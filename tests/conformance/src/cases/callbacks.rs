@@ -4,7 +4,7 @@ use enginebay::abi::{Callback as C, HostFunction as F, PeerType, Status, Version
 
 use super::contexts::{ROOT, STREAM};
 use crate::case::{Arg, Case, NUMBER, OUT, Step, data, num};
-use crate::host::PLUGIN_CONFIGURATION;
+use crate::host::{PLUGIN_CONFIGURATION, STATS};
 
 const LOCAL: u32 = PeerType::Local.as_u32();
 const REMOTE: u32 = PeerType::Remote.as_u32();
@@ -50,6 +50,18 @@ pub(super) fn cases() -> Vec<Case> {
                 Status::Ok,
             )
             .out("arguments")
+            .call(
+                F::ProxySetBufferBytes,
+                [num(8), num(0), num(0), data("x")],
+                Status::BadArgument,
+            ),
+        called(C::EnvoyOnStatsUpdate, V::ALL, &[ROOT, STATS.len() as u32])
+            .call(
+                F::ProxyGetBufferBytes,
+                [num(8), num(0), num(u32::MAX), num(OUT[0]), num(OUT[1])],
+                Status::Ok,
+            )
+            .out(STATS)
             .call(
                 F::ProxySetBufferBytes,
                 [num(8), num(0), num(0), data("x")],

@@ -12,7 +12,7 @@ use enginebay::{EngineOptions, Failure, PluginConfig, Vm, VmConfig};
 
 use crate::host::{
     EVENTS, Event, Exchange, FOREIGN_ARGUMENTS, Host, Outcome, PLUGIN_CONFIGURATION, PLUGIN_NAME, Plugin,
-    ROOT_ID, VM_ID,
+    ROOT_ID, STATS, VM_ID,
 };
 use embedder::{Stream, World};
 
@@ -136,6 +136,7 @@ fn happen(
             Event::CalloutsAnswered => world.answer(vm, exchange.given.unanswered),
             Event::QueuesReady => vm.deliver().map(drop),
             Event::ForeignFunction(number) => vm.on_foreign_function(root, number, FOREIGN_ARGUMENTS),
+            Event::StatsUpdate => vm.on_stats_update(root, STATS),
             Event::Log => vm.on_log(id),
             Event::Done => {
                 outcome.stream = vm.stream(id).map(|stream| stream.outcome());

@@ -10,7 +10,7 @@ use crate::spec::lines;
 
 /// The sections by the beginnings of the names of what is in them. The first that fits counts; callbacks are after the
 /// functions.
-const SECTIONS: [(&str, &[&str]); 14] = [
+const SECTIONS: [(&str, &[&str]); 15] = [
     (
         "Contexts",
         &[
@@ -86,6 +86,7 @@ const SECTIONS: [(&str, &[&str]); 14] = [
     ),
     ("Properties", &["proxy_get_property", "proxy_set_property"]),
     ("Foreign functions", &["proxy_call_foreign", "proxy_on_foreign"]),
+    ("Stats sinks", &["envoy_on_stats"]),
 ];
 
 /// The sections' tables: they follow [`HEAD`].

@@ -1,4 +1,4 @@
-//! The callbacks that a script can be about: those of ABI 0.2.1.
+//! The callbacks that a script can be about: those of ABI 0.2.1, and the one of stats sinks.
 
 /// Hands the list to another macro.
 macro_rules! callbacks {
@@ -33,6 +33,7 @@ macro_rules! callbacks {
             proxy_on_done(context_id: u32) -> bool;
             proxy_on_log(context_id: u32);
             proxy_on_delete(context_id: u32);
+            envoy_on_stats_update(plugin_context_id: u32, stats_size: usize);
         }
     };
 }

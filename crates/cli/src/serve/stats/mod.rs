@@ -2,6 +2,7 @@
 
 mod counter;
 mod histogram;
+mod latch;
 mod listener;
 mod names;
 mod observer;
@@ -21,10 +22,12 @@ use enginebay::Plugin;
 use enginebay::engine::Registry;
 use enginebay::host::Shared;
 use enginebay_code::Counters;
+use tokio::sync::Notify;
 
 use names::Names;
 use usage::WorkerUsage;
 
+pub(super) use latch::Latch;
 pub(super) use listener::{ListenerCounts, ListenerStats};
 pub(super) use plugin::PluginCounts;
 pub(super) use samples::{Kind, Samples, Selection};
@@ -49,6 +52,7 @@ pub(super) struct Stats {
     listeners: Names<(bool, String), [ListenerStats]>,
     plugins: Names<String, PluginCounts>,
     codes: Arc<Counters>,
+    asked: Notify,
 }
 
 impl Stats {
@@ -70,6 +74,7 @@ impl Stats {
             listeners: Names::new(),
             plugins: Names::new(),
             codes: Arc::default(),
+            asked: Notify::new(),
         }
     }
 
@@ -106,6 +111,16 @@ impl Stats {
     /// Counts what becomes of remote code.
     pub(super) fn codes(&self) -> Arc<dyn enginebay_code::Observer> {
         self.codes.clone()
+    }
+
+    /// The admin interface was asked for statistics.
+    pub(super) fn ask(&self) {
+        self.asked.notify_one();
+    }
+
+    /// Until it is.
+    pub(super) async fn asked(&self) {
+        self.asked.notified().await;
     }
 
     /// What there is now, as far as it is asked for.

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use enginebay::config::model;
-use http::{Request, Response};
+use http::uri::Scheme;
+use http::{Request, Response, Uri};
 
 use super::body::{Upload, UpstreamBody};
 use super::deadline::Deadline;
@@ -80,6 +81,23 @@ impl Cluster {
     /// changed.
     pub(in crate::serve) fn is(&self, config: &model::Cluster) -> bool {
         self.config == *config && config.tls.is_none()
+    }
+
+    /// Whether one of its endpoints has the URI's host, as its address or its `hostname`, and its port; and it is spoken to
+    /// over TLS if, and only if, the URI says `https`.
+    pub(in crate::serve) fn is_for(&self, uri: &Uri) -> bool {
+        let (Some(host), Some(scheme)) = (uri.host(), uri.scheme()) else {
+            return false;
+        };
+        let tls = *scheme == Scheme::HTTPS;
+        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let mut endpoints = self.config.endpoints.iter();
+        self.config.tls.is_some() == tls
+            && endpoints.any(|endpoint| {
+                let names = [&endpoint.host, &endpoint.hostname];
+                endpoint.port == port && names.iter().any(|name| name.eq_ignore_ascii_case(host))
+            })
     }
 
     /// Whether requests to it go in HTTP/2.

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use http::Uri;
+
 use super::cluster::Cluster;
 
 /// The clusters of a configuration, in its order.
@@ -35,5 +37,10 @@ impl Clusters {
     /// By name, which takes a look-up in a hash table: for what a plugin names at run time.
     pub(in crate::serve) fn named(&self, name: &str) -> Option<&Rc<Cluster>> {
         self.get(*self.by_name.get(name)?)
+    }
+
+    /// The first one that is for the host of a URI: see [`Cluster::is_for`].
+    pub(in crate::serve) fn for_host(&self, uri: &Uri) -> Option<&Rc<Cluster>> {
+        self.all.iter().find(|cluster| cluster.is_for(uri))
     }
 }

@@ -66,7 +66,12 @@ impl ControlPlane {
 
     /// The next stream.
     pub(super) async fn stream(&mut self) -> Stream {
-        timeout(PATIENCE, self.streams.recv()).await.unwrap().unwrap()
+        timeout(PATIENCE, self.next_stream()).await.unwrap()
+    }
+
+    /// The next stream, whenever it comes.
+    pub(super) async fn next_stream(&mut self) -> Stream {
+        self.streams.recv().await.unwrap()
     }
 
     /// Goes away, with all its connections.
@@ -81,7 +86,12 @@ impl ControlPlane {
 
 impl Stream {
     pub(super) async fn request(&mut self) -> DiscoveryRequest {
-        timeout(PATIENCE, self.requests.recv()).await.unwrap().unwrap()
+        timeout(PATIENCE, self.next_request()).await.unwrap().unwrap()
+    }
+
+    /// The next request, whenever it comes. None at the end.
+    pub(super) async fn next_request(&mut self) -> Option<DiscoveryRequest> {
+        self.requests.recv().await
     }
 
     /// Whether nothing more was asked for a moment.
