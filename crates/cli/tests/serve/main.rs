@@ -21,10 +21,10 @@ mod failing_plugins;
 mod foreign;
 mod grpc_server;
 mod guests;
-#[cfg(feature = "cel")]
-mod parity;
 mod images;
 mod messages;
+#[cfg(feature = "cel")]
+mod parity;
 mod pausing;
 mod plane_process;
 #[path = "../common/prometheus.rs"]
