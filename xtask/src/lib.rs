@@ -12,6 +12,7 @@ pub mod fuzz;
 pub mod guests;
 pub mod mutations;
 pub mod needs;
+pub mod parity;
 mod process;
 pub mod soak;
 pub mod test;

@@ -4,7 +4,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{abi, bench, conformance, differential, features, fuzz, guests, mutations, needs, soak, test};
+use xtask::{
+    abi, bench, conformance, differential, features, fuzz, guests, mutations, needs, parity, soak, test,
+};
 
 /// Tasks of this project.
 #[derive(Debug, Parser)]
@@ -25,6 +27,7 @@ enum Task {
     Guests(guests::Args),
     Mutations(mutations::Args),
     Needs(needs::Args),
+    Parity(parity::Args),
     Soak(soak::Args),
     Test(test::Args),
 }
@@ -44,6 +47,11 @@ fn main() -> ExitCode {
         Task::Guests(args) => guests::run(&args),
         Task::Mutations(args) => mutations::run(&args),
         Task::Needs(args) => needs::run(&args),
+        // Likewise.
+        Task::Parity(args) => match parity::run(&args) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         Task::Soak(args) => soak::run(&args),
         Task::Test(args) => test::run(&args),
     };

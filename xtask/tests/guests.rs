@@ -52,6 +52,7 @@ fn the_guests_are_those_the_other_tests_use() {
             "scripted",
             "shared",
             "spin",
+            "steps",
             "tcp_tap",
             "ticker",
             "trailers"

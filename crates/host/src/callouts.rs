@@ -268,8 +268,8 @@ impl Pending {
 /// What a callout brought, while the plugin is told of it.
 #[derive(Default)]
 pub(crate) struct Received {
-    /// The context that is told.
-    pub(crate) context: u32,
+    /// The root context that is told.
+    pub(crate) root: u32,
     pub(crate) what: What,
 }
 

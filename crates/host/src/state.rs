@@ -195,8 +195,9 @@ impl<S: StreamState> VmState<S> {
 
     /// Runs `f` on what the current callback tells the context of a callout.
     fn received<R>(&self, f: impl FnOnce(&mut What) -> Option<R>) -> Option<R> {
+        let root = self.root();
         let mut received = self.received.borrow_mut();
-        match received.context == self.context() {
+        match received.root == root {
             true => f(&mut received.what),
             false => None,
         }

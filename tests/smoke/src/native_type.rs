@@ -17,10 +17,14 @@ use crate::page::Page;
 use crate::upstreams::Answer;
 use crate::{Check, Code, same};
 
-null::native_plugin!("caller", || Caller { waits_for: 0 });
+null::native_plugin!("caller", || Caller {
+    stream: 0,
+    waits_for: 0
+});
 
 /// Calls out by HTTP and gRPC, and resumes the request when all have come back.
 struct Caller {
+    stream: u32,
     waits_for: u32,
 }
 
@@ -42,6 +46,8 @@ impl Caller {
     fn came(&mut self, host: &HostCalls<'_>) {
         self.waits_for -= 1;
         if self.waits_for == 0 {
+            // What comes of a callout is told to the root context.
+            host.set_effective_context(self.stream).unwrap();
             host.continue_stream(Direction::Request).unwrap();
         }
     }
@@ -64,7 +70,8 @@ impl NativePlugin for Caller {
         log(host, (host.dequeue(queue), host.dequeue(queue)));
     }
 
-    fn on_request_headers(&mut self, host: &HostCalls<'_>, _: u32, _: usize, _: bool) -> Action {
+    fn on_request_headers(&mut self, host: &HostCalls<'_>, stream: u32, _: usize, _: bool) -> Action {
+        self.stream = stream;
         log(host, self.call(host, b"nobody"));
         let [http, _, _] = self.call(host, b"http");
         let [_, call, stream] = self.call(host, b"grpc");

@@ -23,6 +23,8 @@ mod grpc_server;
 mod guests;
 mod images;
 mod messages;
+#[cfg(feature = "cel")]
+mod parity;
 mod pausing;
 mod plane_process;
 #[path = "../common/prometheus.rs"]

@@ -31,11 +31,11 @@ impl<S: StreamState> Vm<S> {
             response.trailers.len(),
         ]
         .map(|size| size as u64);
-        let args = [u64::from(context), u64::from(id.0), sizes[0], sizes[1], sizes[2]];
+        let args = |root| [root, u64::from(id.0), sizes[0], sizes[1], sizes[2]];
         self.tell(
             Callback::ProxyOnHttpCallResponse,
             context,
-            &args,
+            args,
             What::Http(response),
         )
     }
@@ -64,8 +64,8 @@ impl<S: StreamState> Vm<S> {
                 let Some(context) = self.state.forget_callout(id) else {
                     return Ok(());
                 };
-                let args = [u64::from(context), u64::from(id.0), len];
-                self.tell(callback, context, &args, What::Message(body))
+                let args = |root| [root, u64::from(id.0), len];
+                self.tell(callback, context, args, What::Message(body))
             }
             false => self.tell_of(id, callback, len, What::Message(body)),
         }
@@ -105,8 +105,8 @@ impl<S: StreamState> Vm<S> {
             last.code = status;
             last.message = Bytes::copy_from_slice(message);
         }
-        let args = [u64::from(context), u64::from(id.0), u64::from(status)];
-        let result = self.tell(Callback::ProxyOnGrpcClose, context, &args, What::Nothing);
+        let args = |root| [root, u64::from(id.0), u64::from(status)];
+        let result = self.tell(Callback::ProxyOnGrpcClose, context, args, What::Nothing);
         self.state.grpc_status.borrow_mut().message = Bytes::new();
         result
     }
@@ -122,13 +122,22 @@ impl<S: StreamState> Vm<S> {
         let Some(entry) = waiting.filter(|entry| !entry.closed_there) else {
             return Ok(());
         };
-        let args = [u64::from(entry.context), u64::from(id.0), size];
-        self.tell(callback, entry.context, &args, what)
+        let args = |root| [root, u64::from(id.0), size];
+        self.tell(callback, entry.context, args, what)
     }
 
-    fn tell(&self, callback: Callback, context: u32, args: &[u64], what: What) -> Result<(), Failure> {
-        self.state.received.replace(Received { context, what });
-        let result = self.callback(callback, context, args, 0);
+    /// Makes the callback on the root context of the one that made the callout. The C++ and Go SDKs look there for who waits,
+    /// and end in a trap at the id of a stream.
+    fn tell<const N: usize>(
+        &self,
+        callback: Callback,
+        context: u32,
+        args: impl FnOnce(u64) -> [u64; N],
+        what: What,
+    ) -> Result<(), Failure> {
+        let root = self.state.contexts.borrow().root_of(context);
+        self.state.received.replace(Received { root, what });
+        let result = self.callback(callback, root, &args(u64::from(root)), 0);
         self.state.received.take();
         result.map(|_| ())
     }

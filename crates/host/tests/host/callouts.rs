@@ -77,6 +77,9 @@ fn grpc_stream(guest: &mut Guest, upstream: &str) -> String {
     status("proxy_grpc_stream", &args)
 }
 
+/// Goes back to the stream that made a call: what comes of it is told to the root context.
+const ON_STREAM: &str = "(drop (call $proxy_set_effective_context (i32.const 2)))";
+
 /// Reports the number returned.
 fn number() -> String {
     format!("(call $n (i32.load (i32.const {ID})))")
@@ -157,7 +160,7 @@ fn an_http_call_goes_out_as_given_and_its_response_is_read_in_the_callback() {
             .on_request(&request)
             .on("proxy_on_http_call_response", told)
             .on("proxy_on_request_body", read_buffer(4));
-        let (vm, _, stream) = requested(bay, &guest);
+        let (vm, root, stream) = requested(bay, &guest);
         assert_eq!(bay.platform.reports(), ["0", "4"]);
         let Sent::Http(id, call) = bay.platform.sent.borrow_mut().remove(0) else {
             panic!();
@@ -185,7 +188,8 @@ fn an_http_call_goes_out_as_given_and_its_response_is_read_in_the_callback() {
             trailers: map(&[("trailer", "value")]),
         };
         vm.on_http_call_response(id, Some(response)).unwrap();
-        let context = stream.get().to_string();
+        // It is told to the root context.
+        let context = root.get().to_string();
         let expected = [
             &[&*context, "4", "2", "5", "1"][..],
             &["0", "0", "204", "2", "2", "2"],
@@ -287,9 +291,10 @@ fn what_is_under_way_of_a_context_has_a_bounded_size() {
         bay.platform.limits.set(limits);
         let stream = grpc_stream(&mut guest, "up");
         let steps = [http.clone(), grpc.clone(), http.clone(), grpc.clone(), stream];
-        let guest = guest
-            .on_request(&steps)
-            .on("proxy_on_http_call_response", grpc.clone() + &grpc + &http);
+        let guest = guest.on_request(&steps).on(
+            "proxy_on_http_call_response",
+            ON_STREAM.to_owned() + &grpc + &grpc + &http,
+        );
         let (vm, root, _) = requested(bay, &guest);
         assert_eq!(bay.platform.reports(), ["0", "0", "10", "0", "10"]);
         let warning = |sum, most| {
@@ -387,7 +392,10 @@ fn a_plugin_that_asks_to_wait_keeps_its_callouts() {
         let guest = guest
             .on_request(&steps)
             .returning("proxy_on_done", "", "(i32.const 0)")
-            .on("proxy_on_http_call_response", status("proxy_done", &[]));
+            .on(
+                "proxy_on_http_call_response",
+                ON_STREAM.to_owned() + &status("proxy_done", &[]),
+            );
         let (vm, _, stream) = requested(bay, &guest);
         vm.finish(stream).unwrap();
         assert_eq!((vm.callout_count(), vm.context_count()), (1, 2));

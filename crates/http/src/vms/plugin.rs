@@ -87,9 +87,15 @@ impl LocalPlugin {
         let observer = &self.vms.0.observer;
         let mut random = [0];
         self.vms.0.platform.random(&mut random);
-        let proved = root.borrow().shared().is_proved();
         let now = Instant::now();
-        if !reloads.is_due(now, proved, random[0]) {
+        let (proved, failed_at) = {
+            let root = root.borrow();
+            (
+                root.shared().is_proved(),
+                root.shared().failed_at().unwrap_or(now),
+            )
+        };
+        if !reloads.is_due(now, failed_at, proved, random[0]) {
             observer.reload(&self.plugin, Reload::BackOff);
             return;
         }

@@ -27,18 +27,16 @@ impl Reloads {
         }
     }
 
-    /// A failed VM was met. Says whether to try now. `proved` is whether a stream had gone well, and `random` any number.
-    pub(super) fn is_due(&self, now: Instant, proved: bool, random: u8) -> bool {
-        match self.at.get() {
-            Some(at) => at <= now,
-            None => {
-                if proved {
-                    self.wait.set(self.back_off.base_interval);
-                }
-                self.begin(now, random);
-                false
+    /// A VM was met that failed then. Says whether to try now. `proved` is whether a stream had gone well, and `random` any
+    /// number.
+    pub(super) fn is_due(&self, now: Instant, failed_at: Instant, proved: bool, random: u8) -> bool {
+        if self.at.get().is_none() {
+            if proved {
+                self.wait.set(self.back_off.base_interval);
             }
+            self.begin(failed_at, random);
         }
+        self.at.get().is_some_and(|at| at <= now)
     }
 
     /// It was tried. The next wait is longer, unless a stream goes well before.
@@ -68,7 +66,7 @@ mod tests {
         let reloads = Reloads::new(BackOff::default());
         let mut after = |seconds, proved| {
             now += Duration::from_secs(seconds);
-            let due = reloads.is_due(now, proved, 0);
+            let due = reloads.is_due(now, now, proved, 0);
             if due {
                 reloads.tried(now, true, 0);
             }
@@ -90,18 +88,25 @@ mod tests {
     fn what_does_not_start_is_tried_again_later() {
         let now = Instant::now();
         let reloads = Reloads::new(BackOff::default());
-        assert!(!reloads.is_due(now, true, 0));
+        assert!(!reloads.is_due(now, now, true, 0));
         reloads.tried(now, false, 0);
-        assert!(!reloads.is_due(now + Duration::from_secs(1), true, 0));
-        assert!(reloads.is_due(now + Duration::from_secs(2), true, 0));
+        assert!(!reloads.is_due(now + Duration::from_secs(1), now, true, 0));
+        assert!(reloads.is_due(now + Duration::from_secs(2), now, true, 0));
     }
 
     #[test]
     fn waits_are_up_to_a_tenth_longer() {
         let now = Instant::now();
         let reloads = Reloads::new(BackOff::default());
-        assert!(!reloads.is_due(now, true, 255));
-        assert!(!reloads.is_due(now + Duration::from_millis(1099), true, 0));
-        assert!(reloads.is_due(now + Duration::from_millis(1100), true, 0));
+        assert!(!reloads.is_due(now, now, true, 255));
+        assert!(!reloads.is_due(now + Duration::from_millis(1099), now, true, 0));
+        assert!(reloads.is_due(now + Duration::from_millis(1100), now, true, 0));
+    }
+
+    #[test]
+    fn who_comes_long_after_the_failure_does_not_wait() {
+        let failed = Instant::now();
+        let reloads = Reloads::new(BackOff::default());
+        assert!(reloads.is_due(failed + Duration::from_secs(1), failed, true, 0));
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
 use enginebay::{ContextId, Failure, Plugin, PluginConfig, Vm};
+use tokio::time::Instant;
 
 use super::linger::Lingering;
 use super::timers::Timers;
@@ -31,8 +32,8 @@ pub(crate) struct SharedVm {
     starting: RefCell<Option<Plugin>>,
     members: RefCell<Vec<Member>>,
     observer: Rc<dyn Observer>,
-    /// Whether the observer has heard of the failure.
-    failure_told: Cell<bool>,
+    /// When the observer heard of the failure.
+    failed_at: Cell<Option<Instant>>,
     lingering: Weak<Lingering>,
     /// Whether a stream went well: see [`Reloads`](super::reload::Reloads).
     proved: Cell<bool>,
@@ -72,7 +73,7 @@ impl SharedVm {
             starting: RefCell::default(),
             members: RefCell::default(),
             observer,
-            failure_told: Cell::new(false),
+            failed_at: Cell::new(None),
             lingering: Rc::downgrade(lingering),
             proved: Cell::new(false),
         });
@@ -161,7 +162,8 @@ impl SharedVm {
     #[cold]
     pub(crate) fn failed(&self) {
         self.timers.clear();
-        if let Some(failure) = self.vm.failure().filter(|_| !self.failure_told.replace(true)) {
+        if let (None, Some(failure)) = (self.failed_at.get(), self.vm.failure()) {
+            self.failed_at.set(Some(Instant::now()));
             let culprit = self.vm.last_root();
             self.observer.vm_failed(&self.plugin_of(culprit), &failure);
         }
@@ -181,6 +183,11 @@ impl SharedVm {
         lingering
             .map(|lingering| lingering.keep(self.clone(), root))
             .is_some()
+    }
+
+    /// When the VM failed, if it did and somebody was told.
+    pub(super) fn failed_at(&self) -> Option<Instant> {
+        self.failed_at.get()
     }
 
     /// The plugin with a root context.

@@ -78,6 +78,7 @@ const PRELUDE: &str = r#"
   (func (export "proxy_on_memory_allocate") (param i32) (result i32)
     (global.get $heap)
     (global.set $heap (i32.add (global.get $heap) (local.get 0))))
+  (global $caller (mut i32) (i32.const 0))
   (func $log (param i32 i32) (drop (call $proxy_log (i32.const 2) (local.get 0) (local.get 1))))
   (func $reply (param i32 i32 i32)
     (drop (call $send (local.get 0) (i32.const 0) (i32.const 0) (local.get 1) (local.get 2)
@@ -167,7 +168,15 @@ impl Wat {
             "request_trailers" | "response_trailers" => ("(param $id i32) (param $n i32)", "(result i32)"),
             _ => ("(param $id i32) (param $n i32) (param $end i32)", "(result i32)"),
         };
-        let code = self.texts_in(code);
+        // What comes of a callout is told to the root context. As in SDKs, the code acts on the stream that called out.
+        let first = match name {
+            "request_headers" => "(global.set $caller (local.get $id))",
+            name if name == "http_call_response" || name.starts_with("grpc_") => {
+                "(drop (call $effective (global.get $caller)))"
+            }
+            _ => "",
+        };
+        let code = format!("{first}\n{}", self.texts_in(code));
         self.body += &format!("(func (export \"proxy_on_{name}\") {params} {result}\n{code})\n");
         self
     }

@@ -328,14 +328,14 @@ fn hearing() -> Vec<Case> {
     };
     let heard = params(
         asking("proxy_on_http_call_response/called"),
-        &[STREAM, HTTP, 2, 5, 1],
+        &[ROOT, HTTP, 2, 5, 1],
     );
     let heard = bytes(headers(heard, 6, &[(":status", "200"), ("k", "v")]), 4, "reply");
     let mut cases = vec![
         headers(heard, 7, &[("t", "1")]),
         params(
             asking("proxy_on_http_call_response/failed"),
-            &[STREAM, HTTP, 0, 0, 0],
+            &[ROOT, HTTP, 0, 0, 0],
         )
         .given(|given| given.unanswered = true),
         asking("proxy_on_http_call_response/read_only")
@@ -366,11 +366,11 @@ fn hearing() -> Vec<Case> {
         .given(|given| given.unanswered = true)
         .during(C::ProxyOnGrpcClose);
     cases.extend([
-        headers(params(first, &[STREAM, CALL, 1]), 4, &[("i", "1")]),
-        bytes(params(message, &[STREAM, CALL, 7]), 5, "message"),
-        headers(params(last, &[STREAM, OPENED, 2]), 5, &[("t", "1"), ("u", "2")]),
-        params(closed, &[STREAM, OPENED, 0]),
-        status(params(failed, &[STREAM, CALL, 14]), Status::Ok)
+        headers(params(first, &[ROOT, CALL, 1]), 4, &[("i", "1")]),
+        bytes(params(message, &[ROOT, CALL, 7]), 5, "message"),
+        headers(params(last, &[ROOT, OPENED, 2]), 5, &[("t", "1"), ("u", "2")]),
+        params(closed, &[ROOT, OPENED, 0]),
+        status(params(failed, &[ROOT, CALL, 14]), Status::Ok)
             .number(14)
             .out("down"),
     ]);
@@ -383,7 +383,10 @@ fn hearing() -> Vec<Case> {
     cases.push(good.clone().number(14).out("down"));
     cases.extend(failing_allocators(&good));
     cases.push(status(
-        of("internal_failure/the_allocator_changes_the_context").allocator(Allocator::Switching),
+        // From the stream to the root context, which is the one that is told.
+        of("internal_failure/the_allocator_changes_the_context")
+            .call(F::ProxySetEffectiveContext, [num(STREAM)], Status::Ok)
+            .allocator(Allocator::Switching),
         Status::InternalFailure,
     ));
     cases
