@@ -7,6 +7,7 @@ pub mod abi;
 pub mod bench;
 pub mod conformance;
 pub mod differential;
+pub mod enlarge;
 pub mod features;
 pub mod fuzz;
 pub mod guests;

@@ -23,6 +23,8 @@ enum Task {
     Features(features::Args),
     Fuzz(fuzz::Args),
     Guests(guests::Args),
+    #[command(hide = true)]
+    Load(bench::vs_envoy::generator::Args),
     Mutations(mutations::Args),
     Needs(needs::Args),
     Soak(soak::Args),
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Task::Features(args) => features::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Guests(args) => guests::run(&args),
+        Task::Load(args) => bench::vs_envoy::generator::run(&args),
         Task::Mutations(args) => mutations::run(&args),
         Task::Needs(args) => needs::run(&args),
         Task::Soak(args) => soak::run(&args),

@@ -43,6 +43,12 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
+/// Whether a program of this name is in `PATH`.
+pub(crate) fn exists(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+}
+
 fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program())
         .file_name()
@@ -73,5 +79,6 @@ mod tests {
         assert!(error.to_string().contains("cannot start"), "{error}");
         assert!(!succeeds(&mut Command::new("no-such-program-here")));
         assert!(succeeds(Command::new(cargo()).arg("--version")));
+        assert!(!exists("no-such-program-here"));
     }
 }

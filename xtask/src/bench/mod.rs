@@ -11,6 +11,15 @@ use serde::Serialize;
 
 use crate::{needs, process, workspace};
 
+mod page;
+pub mod vs_envoy;
+
+use page::number;
+
+/// The places in docs/performance.md that are written.
+#[cfg(test)]
+const MARKS: [&str; 2] = ["bench", "vs-envoy"];
+
 /// Run the benchmarks and print ratios: the same guests on a bare engine, through the engine boundary, and through
 /// the whole host. Each figure is the lowest of the rounds' medians. Exits with 1 when a ratio is over its budget. What
 /// the runtimes' builds need beyond Rust and a C compiler is installed first.
@@ -20,15 +29,20 @@ pub struct Args {
     #[arg(long)]
     write: bool,
     /// How often to run everything: what else the machine does comes and goes, and the lowest figure has the least of
-    /// it.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
-    rounds: u32,
+    /// it [default: 3, and 5 with --vs-envoy].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: Option<u32>,
     /// Print the results of the last round instead of running.
     #[arg(long)]
     last: bool,
     /// Also write the results as JSON to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Measure the server beside Envoy instead: processor time per request, requests per second, memory, time to ready.
+    #[arg(long, conflicts_with = "last")]
+    vs_envoy: bool,
+    #[command(flatten)]
+    envoy: vs_envoy::Args,
 }
 
 /// How often the guest calls the host in one measured iteration of `host_call` and `copy`.
@@ -64,6 +78,14 @@ impl Row {
 /// What the builds need is missing and can't be installed, a benchmark cannot be run or left no result, or a ratio is
 /// over its budget.
 pub fn run(args: &Args) -> Result<()> {
+    if args.vs_envoy {
+        return vs_envoy::run(
+            &args.envoy,
+            args.rounds.unwrap_or(5),
+            args.json.as_deref(),
+            args.write,
+        );
+    }
     let results = workspace::target_dir().join("criterion");
     let variables = if args.last {
         Vec::new()
@@ -71,7 +93,7 @@ pub fn run(args: &Args) -> Result<()> {
         needs::variables()?
     };
     let mut figures = Figures::default();
-    for _ in 0..if args.last { 1 } else { args.rounds } {
+    for _ in 0..if args.last { 1 } else { args.rounds.unwrap_or(3) } {
         if !args.last {
             process::run(
                 Command::new(process::cargo())
@@ -87,16 +109,10 @@ pub fn run(args: &Args) -> Result<()> {
     let tables = tables(&rows);
     println!("\n{tables}");
     if let Some(file) = &args.json {
-        let json = serde_json::to_string_pretty(&rows)?;
-        std::fs::write(file, json).with_context(|| format!("cannot write {}", file.display()))?;
+        page::write_json(file, &rows)?;
     }
     if args.write {
-        let file = workspace::root().join("docs").join("performance.md");
-        let text =
-            std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let text = replace_tables(&text, &format!("{}\n\n{tables}", machine()))
-            .with_context(|| format!("{} has no place for the table", file.display()))?;
-        std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        page::replace("bench", &format!("{}\n\n{tables}", page::machine()))?;
     }
     let over: Vec<String> = rows
         .iter()
@@ -297,44 +313,6 @@ fn tables(rows: &[Row]) -> String {
     tables
 }
 
-fn number(value: Option<f64>, digits: usize) -> String {
-    value.map_or("–".to_owned(), |value| format!("{value:.digits$}"))
-}
-
-/// The machine the figures are from.
-fn machine() -> String {
-    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let cpu = cpuinfo
-        .lines()
-        .find_map(|line| {
-            line.strip_prefix("model name")?
-                .split_once(':')
-                .map(|(_, name)| name.trim())
-        })
-        .unwrap_or("unknown processor");
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let rustc = Command::new("rustc").arg("--version").output();
-    let rustc = rustc.map_or_else(
-        |_| String::new(),
-        |out| String::from_utf8_lossy(&out.stdout).trim().to_owned(),
-    );
-    format!(
-        "Machine: {cpu}, {cores} cores, {} {}; {rustc}.",
-        std::env::consts::OS,
-        std::env::consts::ARCH
-    )
-}
-
-const BEGIN: &str = "<!-- begin: cargo xtask bench --write -->";
-const END: &str = "<!-- end -->";
-
-/// Puts tables between the marks.
-fn replace_tables(text: &str, tables: &str) -> Option<String> {
-    let (before, rest) = text.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n{tables}{END}{after}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -411,15 +389,5 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("run without --last"), "{error}");
-    }
-
-    #[test]
-    fn the_table_goes_between_the_marks_and_nothing_else_changes() {
-        let text = format!("a\n{BEGIN}\nold\n{END}\nb");
-        assert_eq!(
-            replace_tables(&text, "new\n").unwrap(),
-            format!("a\n{BEGIN}\nnew\n{END}\nb")
-        );
-        assert_eq!(replace_tables("nothing", "new"), None);
     }
 }
