@@ -265,11 +265,11 @@ fn sample(args: &Args, programs: &Programs, case: Case) -> Result<Sample> {
     })
 }
 
-/// A command with the words that keep it on a processor.
-fn wrapper(cpu: &str, first: bool) -> Vec<String> {
+/// The words before a command that keep it on a processor, and put it before other processes.
+fn wrapper(cpu: Option<&str>, first: bool) -> Vec<String> {
+    let cpu = cpu.into_iter().flat_map(|cpu| ["taskset", "-c", cpu]);
     let first: &[&str] = if first { &["chrt", "-f", "50"] } else { &[] };
-    let words = ["taskset", "-c", cpu];
-    words.iter().chain(first).map(ToString::to_string).collect()
+    cpu.chain(first.iter().copied()).map(str::to_owned).collect()
 }
 
 /// Fails when the machine can't do what is asked.
@@ -282,7 +282,7 @@ fn check_machine(args: &Args) -> Result<()> {
         processors > 1,
         "this takes two processors: one for the server, one for the client"
     );
-    let command = wrapper(CLIENT, args.first);
+    let command = wrapper(Some(CLIENT), args.first);
     let (program, rest) = command.split_first().context("no command")?;
     ensure!(
         crate::process::succeeds(std::process::Command::new(program).args(rest).arg("true")),

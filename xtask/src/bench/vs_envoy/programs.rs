@@ -56,8 +56,11 @@ impl Programs {
             )
         })?;
         let version = String::from_utf8_lossy(&version.stdout);
-        // `… version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL`
-        let version = version.trim().split('/').nth(1).unwrap_or("of some version");
+        // `PATH  version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL`
+        let version = version
+            .split_once("version: ")
+            .and_then(|(_, version)| version.split('/').nth(1))
+            .unwrap_or("of some version");
         let made = tempfile::tempdir()?;
         let module = std::fs::read(module("header_filter"))?;
         std::fs::write(made.path().join("large.wasm"), enlarge::enlarge(&module, LARGE)?)?;
@@ -67,7 +70,7 @@ impl Programs {
                 path: envoy,
                 first: Vec::new(),
                 more: [more.clone(), vec!["--disable-hot-restart".to_owned()]].concat(),
-                wrapper: Vec::new(),
+                wrapper: wrapper(None, args.first),
             },
             ours: Program {
                 path: match &args.server {
@@ -76,11 +79,11 @@ impl Programs {
                 },
                 first: vec!["serve".to_owned()],
                 more: [more, args.server_arg.clone()].concat(),
-                wrapper: Vec::new(),
+                wrapper: wrapper(None, args.first),
             },
             envoy_version: version.to_owned(),
             client: Client {
-                wrapper: wrapper(CLIENT, args.first),
+                wrapper: wrapper(Some(CLIENT), args.first),
                 wrk: process::exists("wrk"),
                 connections: args.connections,
             },
@@ -99,7 +102,7 @@ impl Programs {
     /// A server that is kept on its processor.
     pub(super) fn pinned(&self, envoy: bool) -> Program {
         Program {
-            wrapper: wrapper(SERVER, self.first),
+            wrapper: wrapper(Some(SERVER), self.first),
             ..self.unpinned(envoy)
         }
     }

@@ -139,14 +139,58 @@ fn get(address: SocketAddr, path: &str) -> Result<Answer> {
         stream,
         "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
     )?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
-    let (head, body) = text.split_once("\r\n\r\n").context("no answer")?;
-    if !head.starts_with("HTTP/1.1 200") {
+    // Not to the end of the connection: Envoy closes it a second later.
+    let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
+    let (head, body) = loop {
+        let count = stream.read(&mut buffer)?;
+        bytes.extend_from_slice(&buffer[..count]);
+        if let Some(answer) = whole(&String::from_utf8_lossy(&bytes)) {
+            break answer;
+        }
+        if count == 0 {
+            bail!("{path}: half an answer");
+        }
+    };
+    if !head.starts_with("http/1.1 200") {
         bail!("{path}: {head}");
     }
-    Ok(Answer {
-        head: head.to_ascii_lowercase(),
-        body: body.to_owned(),
-    })
+    Ok(Answer { head, body })
+}
+
+/// The head in lower case, and the body, once all of it is there.
+fn whole(text: &str) -> Option<(String, String)> {
+    let (head, mut rest) = text.split_once("\r\n\r\n")?;
+    let head = head.to_ascii_lowercase();
+    if let Some(length) = head.lines().find_map(|line| line.strip_prefix("content-length:")) {
+        let body = rest.get(..length.trim().parse().ok()?)?;
+        return Some((head.clone(), body.to_owned()));
+    }
+    let mut body = String::new();
+    loop {
+        let (size, after) = rest.split_once("\r\n")?;
+        let size = usize::from_str_radix(size, 16).ok()?;
+        body.push_str(after.get(..size)?);
+        rest = after.get(size..)?.strip_prefix("\r\n")?;
+        if size == 0 {
+            return Some((head, body));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_whole_when_its_body_is() {
+        let plain = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        let (head, body) = whole(plain).unwrap();
+        assert!(head.starts_with("http/1.1 200 ok\r\n"));
+        assert_eq!(body, "ok");
+        let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
+        assert_eq!(whole(chunked).unwrap().1, "abc");
+        for text in [plain, chunked] {
+            assert_eq!(whole(&text[..text.len() - 1]), None);
+        }
+    }
 }
