@@ -10,6 +10,7 @@ pub mod differential;
 pub mod enlarge;
 pub mod features;
 pub mod fuzz;
+pub mod guard;
 pub mod guests;
 pub mod mutations;
 pub mod needs;

@@ -4,7 +4,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{abi, bench, conformance, differential, features, fuzz, guests, mutations, needs, soak, test};
+use xtask::{
+    abi, bench, conformance, differential, features, fuzz, guard, guests, mutations, needs, soak, test,
+};
 
 /// Tasks of this project.
 #[derive(Debug, Parser)]
@@ -22,6 +24,7 @@ enum Task {
     Differential(differential::Args),
     Features(features::Args),
     Fuzz(fuzz::Args),
+    Guard(guard::Args),
     Guests(guests::Args),
     #[command(hide = true)]
     Load(bench::vs_envoy::generator::Args),
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Task::Differential(args) => differential::run(&args),
         Task::Features(args) => features::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
+        Task::Guard(args) => guard::run(&args),
         Task::Guests(args) => guests::run(&args),
         Task::Load(args) => bench::vs_envoy::generator::run(&args),
         Task::Mutations(args) => mutations::run(&args),

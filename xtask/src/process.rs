@@ -17,8 +17,17 @@ pub(crate) fn cargo() -> OsString {
 ///
 /// It cannot be started, or does not exit with 0.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
+    eprintln!("$ {}", shown(command));
+    run_unshown(command)
+}
+
+/// As [`run`], for a command that is too long to be read.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn run_unshown(command: &mut Command) -> Result<()> {
     let shown = shown(command);
-    eprintln!("$ {shown}");
     let status = command
         .status()
         .with_context(|| format!("cannot start `{shown}`"))?;

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use enginebay::engine::Engine;
 
+pub use crate::messages::{BODY, REQUEST, RESPONSE};
+
 /// How often [`CALLS`] calls the host in one callback, so that the callback itself does not count.
 pub const REPEAT: u32 = 1000;
 
@@ -102,32 +104,42 @@ pub const ADD_HEADER: Guest = Guest {
     module: include_bytes!("../../guests/wasm/add_header.wasm"),
 };
 
-/// A browser's request.
-pub const REQUEST: &[(&str, &str)] = &[
-    (":authority", "www.example.com"),
-    (":path", "/products/12345?color=blue&size=m"),
-    (":method", "GET"),
-    (":scheme", "https"),
-    (
-        "user-agent",
-        "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0",
-    ),
-    (
-        "accept",
-        "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-    ),
-    ("accept-language", "en-US,en;q=0.5"),
-    ("accept-encoding", "gzip, deflate, br"),
-    ("cookie", "session=0123456789abcdef; theme=dark"),
-    ("x-forwarded-for", "203.0.113.7"),
-];
+/// Buffers a body and replaces it.
+pub const BODY_REWRITE: Guest = Guest {
+    name: "body_rewrite",
+    module: include_bytes!("../../guests/wasm/body_rewrite.wasm"),
+};
 
-/// A small response.
-pub const RESPONSE: &[(&str, &str)] = &[
-    (":status", "200"),
-    ("content-type", "text/html; charset=utf-8"),
-    ("content-length", "5120"),
-    ("cache-control", "max-age=60"),
-    ("date", "Mon, 01 Jan 2024 00:00:00 GMT"),
-    ("server", "example"),
+/// What is done to a stream.
+#[derive(Clone, Copy)]
+pub struct Workload {
+    /// The plugin.
+    pub guest: Guest,
+    /// Bytes of the request's body, at most those of [`BODY`].
+    pub body: usize,
+    /// How many headers come out, of [`REQUEST`] and [`RESPONSE`] together.
+    pub headers: usize,
+}
+
+const HEADERS: usize = REQUEST.len() + RESPONSE.len();
+
+/// The streams that are measured.
+pub const WORKLOADS: [Workload; 3] = [
+    Workload {
+        guest: NOOP,
+        body: 0,
+        headers: HEADERS,
+    },
+    // Two more in the request, one more in the response.
+    Workload {
+        guest: HEADER_FILTER,
+        body: 0,
+        headers: HEADERS + 3,
+    },
+    // Without the response's length.
+    Workload {
+        guest: BODY_REWRITE,
+        body: BODY.len(),
+        headers: HEADERS - 1,
+    },
 ];

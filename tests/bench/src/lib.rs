@@ -5,11 +5,13 @@
 
 #![deny(unsafe_code)]
 
+mod arena;
 pub mod bare;
 pub mod boundary;
 #[cfg(feature = "wasmtime")]
 pub mod floor;
 pub mod guests;
+mod messages;
 #[cfg(feature = "null")]
 mod native;
 pub mod stream;

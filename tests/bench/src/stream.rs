@@ -5,20 +5,29 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use enginebay::abi::{LogLevel, MapType};
+use bytes::Bytes;
+use enginebay::abi::{BufferType, LogLevel, MapType};
 use enginebay::engine::Engine;
 use enginebay::{
-    ContextId, EngineOptions, Engines, HeaderMap, Limits, LogRecord, Platform, Plugin, PluginConfig, Running,
-    StreamState, VmConfig,
+    Body, ContextId, EngineOptions, Engines, HeaderMap, Limits, LogRecord, Platform, Plugin, PluginConfig,
+    Running, StreamState, VmConfig,
 };
 
-use crate::guests::{self, Guest};
+use crate::guests::{self, Workload};
 
 /// The engine of the runtime with this short name, with limits as they are by default.
 ///
 /// # Panics
 /// When the runtime is not linked in, or the machine can't run it.
 pub fn engine(runtime: &str) -> Arc<dyn Engine> {
+    engine_for(runtime, EngineOptions::default().max_instances)
+}
+
+/// [`engine`], with address space reserved for so many instances.
+///
+/// # Panics
+/// As [`engine`].
+pub fn engine_for(runtime: &str, instances: u32) -> Arc<dyn Engine> {
     let registry = enginebay::registry().expect("no two runtimes of one name");
     let name = format!("envoy.wasm.runtime.{runtime}");
     let found = registry.get(&name).expect("the runtime is linked in");
@@ -31,7 +40,9 @@ pub fn engine(runtime: &str) -> Arc<dyn Engine> {
             .then_some(Duration::from_secs(60)),
         ..Limits::default()
     };
-    Engines::with(registry, EngineOptions::with_limits(limits))
+    let mut options = EngineOptions::with_limits(limits);
+    options.max_instances = instances;
+    Engines::with(registry, options)
         .get(&name)
         .expect("the engine can be set up")
 }
@@ -62,9 +73,10 @@ impl Platform for Silent {
 pub struct Headers {
     request: HeaderMap,
     response: HeaderMap,
+    body: Body,
 }
 
-/// The state of a stream: headers, until they are taken for the next one.
+/// The state of a stream: headers and body, until they are taken for the next one.
 pub struct Stream(Option<Box<Headers>>);
 
 impl StreamState for Stream {
@@ -76,12 +88,18 @@ impl StreamState for Stream {
             _ => None,
         }
     }
+
+    fn buffer(&mut self, buffer: BufferType) -> Option<impl DerefMut<Target = Body>> {
+        let headers = self.0.as_mut()?;
+        (buffer == BufferType::HttpRequestBody).then_some(&mut headers.body)
+    }
 }
 
 /// A plugin that streams run through, one after the other.
 pub struct Streams {
     running: Running<Stream>,
     spare: Option<Box<Headers>>,
+    body: Bytes,
 }
 
 impl Streams {
@@ -89,11 +107,18 @@ impl Streams {
     ///
     /// # Panics
     /// When the machine can't run it.
-    pub fn new(runtime: &str, guest: Guest) -> Streams {
-        let engine = engine(runtime);
+    pub fn new(runtime: &str, workload: Workload) -> Streams {
+        Streams::on(&*engine(runtime), workload)
+    }
+
+    /// Loads a plugin on this engine.
+    ///
+    /// # Panics
+    /// When the machine can't run it.
+    pub fn on(engine: &dyn Engine, Workload { guest, body, .. }: Workload) -> Streams {
         let plugin = Plugin::new(
-            &*engine,
-            &guest.code(&*engine),
+            engine,
+            &guest.code(engine),
             PluginConfig::default(),
             VmConfig::default(),
         )
@@ -101,6 +126,7 @@ impl Streams {
         Streams {
             running: plugin.start(Rc::new(Silent)).expect("the plugin starts"),
             spare: Some(Box::default()),
+            body: Bytes::from_static(&guests::BODY).slice(..body),
         }
     }
 
@@ -115,8 +141,20 @@ impl Streams {
         let id = vm
             .create_stream(self.running.root, Stream(Some(headers)))
             .expect("no trap");
-        vm.on_request_headers(id, guests::REQUEST.len(), true)
+        let body = self.body.len();
+        vm.on_request_headers(id, guests::REQUEST.len(), body == 0)
             .expect("no trap");
+        if body > 0 {
+            let chunk = self.body.clone();
+            self.with(id, |headers| {
+                headers.body.clear();
+                headers.body.push(chunk);
+            });
+            let vm = &self.running.vm;
+            vm.on_request_body(id, body, true).expect("no trap");
+            let after = self.with(id, |headers| headers.body.len());
+            assert_eq!(after, body, "the guest did its work");
+        }
         let mut count = self.with(id, |headers| {
             fill(&mut headers.response, guests::RESPONSE);
             headers.request.len()
