@@ -98,12 +98,6 @@ pub const HEADER_FILTER: Guest = Guest {
     module: include_bytes!("../../guests/wasm/header_filter.wasm"),
 };
 
-/// A plugin with a configuration, to be loaded only.
-pub const ADD_HEADER: Guest = Guest {
-    name: "add_header",
-    module: include_bytes!("../../guests/wasm/add_header.wasm"),
-};
-
 /// Buffers a body and replaces it.
 pub const BODY_REWRITE: Guest = Guest {
     name: "body_rewrite",
@@ -115,7 +109,7 @@ pub const BODY_REWRITE: Guest = Guest {
 pub struct Workload {
     /// The plugin.
     pub guest: Guest,
-    /// Bytes of the request's body, at most those of [`BODY`].
+    /// Bytes of the request's body. The hosts that are written by hand have those of [`BODY`].
     pub body: usize,
     /// How many headers come out, of [`REQUEST`] and [`RESPONSE`] together.
     pub headers: usize,

@@ -1,5 +1,6 @@
 //! Whole streams through the host.
 
+use std::collections::VecDeque;
 use std::ops::DerefMut;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use enginebay::{
     Running, StreamState, VmConfig,
 };
 
-use crate::guests::{self, Workload};
+use crate::guests::{self, Guest, Workload};
 
 /// The engine of the runtime with this short name, with limits as they are by default.
 ///
@@ -126,7 +127,7 @@ impl Streams {
         Streams {
             running: plugin.start(Rc::new(Silent)).expect("the plugin starts"),
             spare: Some(Box::default()),
-            body: Bytes::from_static(&guests::BODY).slice(..body),
+            body: Bytes::from(vec![b'a'; body]),
         }
     }
 
@@ -173,6 +174,65 @@ impl Streams {
     fn with<R>(&self, id: ContextId, f: impl FnOnce(&mut Headers) -> R) -> R {
         let mut stream = self.running.vm.stream(id).expect("the stream is there");
         f(stream.0.as_mut().expect("the headers are still there"))
+    }
+}
+
+/// Streams that are open at once, in one VM.
+pub struct Open {
+    running: Running<Stream>,
+    streams: VecDeque<ContextId>,
+}
+
+impl Open {
+    /// Loads a plugin on the runtime with this short name, and opens so many streams.
+    ///
+    /// # Panics
+    /// When the machine can't run it.
+    pub fn new(runtime: &str, guest: Guest, count: usize) -> Open {
+        let workload = Workload {
+            guest,
+            body: 0,
+            headers: 0,
+        };
+        let mut open = Open {
+            running: Streams::new(runtime, workload).running,
+            streams: VecDeque::with_capacity(count),
+        };
+        for _ in 0..count {
+            open.begin(Box::default());
+        }
+        open
+    }
+
+    fn begin(&mut self, mut headers: Box<Headers>) {
+        let vm = &self.running.vm;
+        fill(&mut headers.request, guests::REQUEST);
+        let id = vm
+            .create_stream(self.running.root, Stream(Some(headers)))
+            .expect("no trap");
+        vm.on_request_headers(id, guests::REQUEST.len(), true)
+            .expect("no trap");
+        self.streams.push_back(id);
+    }
+
+    /// Brings the oldest stream to its end, and begins another one.
+    ///
+    /// # Panics
+    /// When the plugin traps.
+    pub fn replace(&mut self) {
+        let Some(id) = self.streams.pop_front() else {
+            return;
+        };
+        let vm = &self.running.vm;
+        if let Some(headers) = vm.stream(id).as_mut().and_then(|stream| stream.0.as_mut()) {
+            fill(&mut headers.response, guests::RESPONSE);
+        }
+        vm.on_response_headers(id, guests::RESPONSE.len(), true)
+            .expect("no trap");
+        vm.on_log(id).expect("no trap");
+        let headers = vm.stream(id).and_then(|mut stream| stream.0.take());
+        vm.finish(id).expect("no trap");
+        self.begin(headers.unwrap_or_default());
     }
 }
 

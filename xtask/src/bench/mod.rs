@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::{needs, process, workspace};
 
 mod page;
+pub mod sizes;
 pub mod vs_envoy;
 
 use page::number;

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::load::Client;
 use super::server::Program;
 use super::{Args, CLIENT, Case, SERVER, check_machine, wrapper};
+use crate::bench::sizes;
 use crate::{enlarge, needs, process, workspace};
 
 /// The programs, and where the plugins are.
@@ -41,9 +42,6 @@ impl Code {
     }
 }
 
-/// At least that large is the large module.
-pub(super) const LARGE: usize = 5 << 18;
-
 impl Programs {
     /// Finds Envoy and the client, and builds what is ours.
     pub(super) fn find(args: &Args) -> Result<Self> {
@@ -63,7 +61,10 @@ impl Programs {
             .unwrap_or("of some version");
         let made = tempfile::tempdir()?;
         let module = std::fs::read(module("header_filter"))?;
-        std::fs::write(made.path().join("large.wasm"), enlarge::enlarge(&module, LARGE)?)?;
+        std::fs::write(
+            made.path().join("large.wasm"),
+            enlarge::enlarge(&module, sizes::LARGE)?,
+        )?;
         let more = ["--log-level", "error"].map(str::to_owned).to_vec();
         let programs = Programs {
             envoy: Program {
