@@ -7,10 +7,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group};
 use enginebay::engine::{Engine, Precompiled};
 use enginebay::host::{LoadOptions, Program};
-use enginebay::{Vm, VmConfig};
+use enginebay::{PluginConfig, Vm, VmConfig};
 use enginebay_bench::bare::ENGINES;
 use enginebay_bench::guests::HEADER_FILTER;
 use enginebay_bench::stream::{Silent, engine_for};
@@ -64,14 +64,9 @@ fn lives(c: &mut Criterion) {
             });
             group.finish();
             if figure::wanted() {
-                let before = memory::private();
-                let vms: Vec<Vm<()>> = (0..VMS).map(|_| vm(&program, &config)).collect();
-                if let (Some(before), Some(after)) = (before, memory::private()) {
-                    let each = after.saturating_sub(before) as f64 / f64::from(VMS);
-                    println!("life_{size}/{runtime}/memory: {each:.0} bytes for each VM");
-                    figure::write(&format!("life_{size}_{runtime}"), "memory", each);
-                }
-                drop(vms);
+                let each = in_a_process_of_its_own(runtime, size);
+                println!("life_{size}/{runtime}/memory: {each:.0} bytes for each VM");
+                figure::write(&format!("life_{size}_{runtime}"), "memory", each);
             }
         }
     }
@@ -85,4 +80,55 @@ criterion_group! {
         .measurement_time(Duration::from_secs(1));
     targets = lives
 }
-criterion_main!(benches);
+
+/// What memory each of many VMs with a started plugin takes: in a process in which nothing was before.
+fn in_a_process_of_its_own(runtime: &str, size: &str) -> f64 {
+    let program = std::env::current_exe().expect("this is a program");
+    let output = std::process::Command::new(program)
+        .args([MEMORY, runtime, size])
+        .output()
+        .expect("the program can be started again");
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim()
+        .parse()
+        .unwrap_or_else(|_| panic!("{runtime}: {output:?}"))
+}
+
+const MEMORY: &str = "memory";
+
+fn memory_of(runtime: &str, size: &str) -> Option<f64> {
+    let engine = &*engine_for(runtime, VMS + 24);
+    let large = xtask::enlarge::enlarge(HEADER_FILTER.module, LARGE).expect("a module");
+    let code = match size {
+        _ if engine.native() => HEADER_FILTER.name.as_bytes(),
+        "large" => &large[..],
+        _ => HEADER_FILTER.module,
+    };
+    let (program, config) = (load(engine, code, &LoadOptions::default()), Config::default());
+    let started = || {
+        let vm = vm(&program, &config);
+        vm.start_plugin(PluginConfig::default())
+            .expect("the plugin starts");
+        vm
+    };
+    // What is there once for all of them.
+    let first = started();
+    let before = memory::private()?;
+    let vms: Vec<Vm<()>> = (0..VMS).map(|_| started()).collect();
+    let after = memory::private()?;
+    drop((first, vms));
+    Some(after.saturating_sub(before) as f64 / f64::from(VMS))
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match &args[..] {
+        [what, runtime, size] if what == MEMORY => {
+            println!("{}", memory_of(runtime, size).unwrap_or(0.0));
+        }
+        _ => {
+            benches();
+            Criterion::default().configure_from_args().final_summary();
+        }
+    }
+}

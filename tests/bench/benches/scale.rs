@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use enginebay::{Plugin, PluginConfig, VmConfig};
-use enginebay_bench::guests::{BODY_REWRITE, HEADER_FILTER, NOOP, REQUEST, Workload};
+use enginebay_bench::guests::{BODY_REWRITE, NOOP, REQUEST, Workload, replace_header};
 use enginebay_bench::stream::{Open, Silent, Streams, engine};
 use enginebay_http::{FilterChain, LocalBody, LocalService};
 use http::{Request, Response};
@@ -60,7 +60,7 @@ fn pass(runtime: &Runtime, service: &mut LocalService<Answer>) {
 
 fn chains(c: &mut Criterion) {
     let runtime = Builder::new_current_thread().build().expect("a runtime");
-    let engine = engine(RUNTIME);
+    let (engine, code) = (engine(RUNTIME), replace_header());
     let mut group = c.benchmark_group("scale/chain");
     for count in sizes::FILTERS {
         let plugins = (0..count).map(|index| {
@@ -68,8 +68,7 @@ fn chains(c: &mut Criterion) {
                 name: format!("filter {index}"),
                 ..PluginConfig::default()
             };
-            Plugin::new(&*engine, HEADER_FILTER.module, config, VmConfig::default())
-                .expect("the plugin loads")
+            Plugin::new(&*engine, &code, config, VmConfig::default()).expect("the plugin loads")
         });
         let chain = FilterChain::new(plugins)
             .start(Rc::new(Silent))

@@ -104,6 +104,35 @@ pub const BODY_REWRITE: Guest = Guest {
     module: include_bytes!("../../guests/wasm/body_rewrite.wasm"),
 };
 
+/// A filter that leaves as many headers as it finds: it reads all request headers, looks one up, and replaces one in the
+/// request and one in the response. What a chain of such filters costs grows with their number alone.
+///
+/// # Panics
+/// Never: the text is a constant.
+pub fn replace_header() -> Vec<u8> {
+    let text = r#"(module
+        (import "env" "proxy_get_header_map_pairs" (func $pairs (param i32 i32 i32) (result i32)))
+        (import "env" "proxy_get_header_map_value" (func $value (param i32 i32 i32 i32 i32) (result i32)))
+        (import "env" "proxy_replace_header_map_value" (func $replace (param i32 i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 64) "user-agentx-client")
+        (func (export "proxy_abi_version_0_2_1"))
+        (func (export "proxy_on_memory_allocate") (param i32) (result i32) i32.const 1024)
+        (func $set (param $map i32)
+            local.get $map i32.const 74 i32.const 8 i32.const 64 i32.const 4 call $replace
+            if unreachable end)
+        (func (export "proxy_on_context_create") (param i32 i32))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            i32.const 0 i32.const 16 i32.const 20 call $pairs if unreachable end
+            i32.const 0 i32.const 64 i32.const 10 i32.const 16 i32.const 20 call $value if unreachable end
+            i32.const 0 call $set
+            i32.const 0)
+        (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+            i32.const 2 call $set
+            i32.const 0))"#;
+    wat::parse_str(text).expect("the text above is valid")
+}
+
 /// What is done to a stream.
 #[derive(Clone, Copy)]
 pub struct Workload {

@@ -1,6 +1,6 @@
-//! What is written: docs/performance.md, JSON, numbers.
+//! What is written: the pages, JSON, numbers.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -8,9 +8,19 @@ use serde::Serialize;
 
 use crate::workspace;
 
-/// Puts text between the marks of this name in docs/performance.md.
+/// The page with the marks of this name.
+fn page_of(mark: &str) -> PathBuf {
+    let name = if mark == "price" {
+        "price-list.md"
+    } else {
+        "performance.md"
+    };
+    workspace::root().join("docs").join(name)
+}
+
+/// Puts text between the marks of this name.
 pub(super) fn replace(mark: &str, text: &str) -> Result<()> {
-    let file = workspace::root().join("docs").join("performance.md");
+    let file = page_of(mark);
     let old = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let new =
         between(&old, mark, text).with_context(|| format!("{} has no place for {mark}", file.display()))?;
@@ -72,9 +82,9 @@ mod tests {
     }
 
     #[test]
-    fn the_page_has_a_place_for_everything() {
-        let page = std::fs::read_to_string(workspace::root().join("docs/performance.md")).unwrap();
+    fn the_pages_have_a_place_for_everything() {
         for mark in super::super::MARKS {
+            let page = std::fs::read_to_string(page_of(mark)).unwrap();
             assert!(between(&page, mark, "").is_some(), "{mark}");
         }
     }

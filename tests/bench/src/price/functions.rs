@@ -4,7 +4,7 @@
 //! the guest's own, the guest's allocator is called and two words are written, as a host must.
 
 /// What a bare host function does with the guest that called it. `None` is for addresses that the guest doesn't have.
-pub trait Side {
+pub(crate) trait Side {
     /// Copies bytes of the guest.
     fn read(&mut self, at: u32, len: u32) -> Option<()>;
     /// Copies bytes into the guest.
@@ -24,7 +24,7 @@ pub trait Side {
 }
 
 /// The most that is copied at once.
-pub const MOST: usize = 1024;
+pub(crate) const MOST: usize = 1024;
 
 /// Copies between a guest's memory and what a host keeps.
 pub(crate) fn slice(bytes: &mut [u8], at: u32, len: u32) -> Option<&mut [u8]> {

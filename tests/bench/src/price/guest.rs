@@ -85,5 +85,5 @@ pub(crate) fn module(row: &Row) -> Vec<u8> {
         call(&mut text, one);
     }
     text.push_str("local.get $n i32.const 1 i32.sub local.tee $n br_if $again end i32.const 0))");
-    wat::parse_str(&text).unwrap_or_else(|error| panic!("{}: {error}\n{text}", row.name))
+    wat::parse_str(&text).unwrap_or_else(|error| panic!("{}: {error}\n{text}", row.id()))
 }

@@ -100,10 +100,10 @@ fn start(engine: &Arc<dyn Engine>, row: &Row) -> Running<Stream> {
         guest::module(row)
     };
     let plugin = Plugin::new(&**engine, &code, PluginConfig::default(), VmConfig::default());
-    let plugin = plugin.unwrap_or_else(|error| panic!("{}: {error}", row.name));
+    let plugin = plugin.unwrap_or_else(|error| panic!("{}: {error}", row.id()));
     plugin
         .start(Rc::new(Everything))
-        .unwrap_or_else(|error| panic!("{}: {error}", row.name))
+        .unwrap_or_else(|error| panic!("{}: {error}", row.id()))
 }
 
 #[cfg(feature = "null")]

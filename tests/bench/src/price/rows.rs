@@ -62,13 +62,9 @@ pub(crate) struct Call {
     pub(crate) status: u32,
 }
 
-/// What is priced together: one host function, or two that undo each other.
+/// What is priced together: one host function, or two that undo each other. `xtask::bench::prices` says what each is.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
-    /// The row's name.
-    pub name: &'static str,
-    /// Bytes that go in and out.
-    pub bytes: &'static str,
     /// Called once before.
     pub(crate) setup: &'static [Call],
     /// Called in a loop.
@@ -101,11 +97,9 @@ macro_rules! calls {
 }
 
 macro_rules! rows {
-    ($($name:literal $bytes:literal { $($setup:tt)* } { $($calls:tt)* })*) => {
+    ($({ $($setup:tt)* } { $($calls:tt)* })*) => {
         /// Everything that is priced.
         pub const ROWS: &[Row] = &[$(Row {
-            name: $name,
-            bytes: $bytes,
             setup: calls!($($setup)*),
             calls: calls!($($calls)*),
         }),*];
@@ -113,87 +107,86 @@ macro_rules! rows {
 }
 
 rows! {
-    "proxy_log (a level that is off)" "16 in" {} { proxy_log([1] [place VALUE] [16]) = 0 }
-    "proxy_get_log_level" "4 out" {} { proxy_get_log_level([place NUMBER]) = 0 }
-    "proxy_get_current_time_nanoseconds" "8 out" {} { proxy_get_current_time_nanoseconds([place NUMBER]) = 0 }
-    "proxy_set_tick_period_milliseconds" "–" {} { proxy_set_tick_period_milliseconds([1000]) = 0 }
-    "proxy_set_effective_context" "–" {} { proxy_set_effective_context([1]) = 0 }
-    "proxy_get_buffer_bytes" "1,024 out" {} {
+    {} { proxy_log([1] [place VALUE] [16]) = 0 }
+    {} { proxy_get_log_level([place NUMBER]) = 0 }
+    {} { proxy_get_current_time_nanoseconds([place NUMBER]) = 0 }
+    {} { proxy_set_tick_period_milliseconds([1000]) = 0 }
+    {} { proxy_set_effective_context([1]) = 0 }
+    {} {
         proxy_get_buffer_bytes([0] [0] [1024] [place DATA] [place SIZE]) = 0
     }
-    "proxy_get_buffer_status" "8 out" {} { proxy_get_buffer_status([0] [place DATA] [place SIZE]) = 0 }
-    "proxy_set_buffer_bytes ¹" "1,024 in" {} { proxy_set_buffer_bytes([0] [0] [1024] [place VALUE] [1024]) = 0 }
-    "proxy_get_header_map_size" "4 out" {} { proxy_get_header_map_size([0] [place SIZE]) = 0 }
-    "proxy_get_header_map_pairs" "506 out" {} { proxy_get_header_map_pairs([0] [place DATA] [place SIZE]) = 0 }
-    "proxy_set_header_map_pairs" "46 in" {} { proxy_set_header_map_pairs([0] [place PAIRS] [PAIRS_LEN]) = 0 }
-    "proxy_get_header_map_value" "16 in, 16 out" {
-        proxy_add_header_map_value([0] [place KEY] [16] [place VALUE] [16]) = 0
+    {} { proxy_get_buffer_status([0] [place DATA] [place SIZE]) = 0 }
+    {} { proxy_set_buffer_bytes([0] [0] [1024] [place VALUE] [1024]) = 0 }
+    {} { proxy_get_header_map_size([0] [place SIZE]) = 0 }
+    {} { proxy_get_header_map_pairs([0] [place DATA] [place SIZE]) = 0 }
+    {} { proxy_set_header_map_pairs([0] [place PAIRS] [PAIRS_LEN]) = 0 }
+    {
+        proxy_replace_header_map_value([0] [place KEY] [16] [place VALUE] [16]) = 0
     } {
         proxy_get_header_map_value([0] [place KEY] [16] [place DATA] [place SIZE]) = 0
     }
-    "proxy_add_header_map_value, proxy_remove_header_map_value" "48 in" {} {
+    {} {
         proxy_add_header_map_value([0] [place KEY] [16] [place VALUE] [16]) = 0
         proxy_remove_header_map_value([0] [place KEY] [16]) = 0
     }
-    "proxy_replace_header_map_value" "32 in" {} {
+    {} {
         proxy_replace_header_map_value([0] [place KEY] [16] [place VALUE] [16]) = 0
     }
-    "proxy_continue_stream" "–" {} { proxy_continue_stream([0]) = 0 }
-    "proxy_close_stream" "–" {} { proxy_close_stream([0]) = 0 }
-    "proxy_send_local_response ¹" "78 in" {} {
+    {} { proxy_continue_stream([0]) = 0 }
+    {} { proxy_close_stream([0]) = 0 }
+    {} {
         proxy_send_local_response([200] [place VALUE] [16] [place VALUE] [16] [place PAIRS] [PAIRS_LEN] [0]) = 0
     }
-    "proxy_get_shared_data" "16 in, 20 out" {
+    {
         proxy_set_shared_data([place KEY] [16] [place VALUE] [16] [0]) = 0
     } {
         proxy_get_shared_data([place KEY] [16] [place DATA] [place SIZE] [place NUMBER]) = 0
     }
-    "proxy_set_shared_data ¹" "32 in" {} { proxy_set_shared_data([place KEY] [16] [place VALUE] [16] [0]) = 0 }
-    "proxy_register_shared_queue" "16 in, 4 out" {} {
+    {} { proxy_set_shared_data([place KEY] [16] [place VALUE] [16] [0]) = 0 }
+    {} {
         proxy_register_shared_queue([place KEY] [16] [place NUMBER]) = 0
     }
-    "proxy_resolve_shared_queue" "16 in, 4 out" {
+    {
         proxy_register_shared_queue([place KEY] [16] [place NUMBER]) = 0
     } {
         proxy_resolve_shared_queue([place VALUE] [0] [place KEY] [16] [place NUMBER]) = 0
     }
-    "proxy_enqueue_shared_queue, proxy_dequeue_shared_queue ¹" "16 in, 16 out" {
+    {
         proxy_register_shared_queue([place KEY] [16] [place NUMBER]) = 0
     } {
         proxy_enqueue_shared_queue([loaded] [place VALUE] [16]) = 0
         proxy_dequeue_shared_queue([loaded] [place DATA] [place SIZE]) = 0
     }
-    "proxy_define_metric" "16 in, 4 out" {} { proxy_define_metric([0] [place KEY] [16] [place NUMBER]) = 0 }
-    "proxy_increment_metric" "–" { proxy_define_metric([0] [place KEY] [16] [place NUMBER]) = 0 } {
+    {} { proxy_define_metric([0] [place KEY] [16] [place NUMBER]) = 0 }
+    { proxy_define_metric([0] [place KEY] [16] [place NUMBER]) = 0 } {
         proxy_increment_metric([loaded] [long 1]) = 0
     }
-    "proxy_record_metric" "–" { proxy_define_metric([1] [place KEY] [15] [place NUMBER]) = 0 } {
+    { proxy_define_metric([1] [place KEY] [15] [place NUMBER]) = 0 } {
         proxy_record_metric([loaded] [long 1]) = 0
     }
-    "proxy_get_metric" "8 out" { proxy_define_metric([0] [place KEY] [16] [place NUMBER]) = 0 } {
+    { proxy_define_metric([0] [place KEY] [16] [place NUMBER]) = 0 } {
         proxy_get_metric([loaded] [place DATA]) = 0
     }
-    "proxy_get_property" "15 in, 16 out" {} {
+    {} {
         proxy_get_property([place PATH] [PATH_LEN] [place DATA] [place SIZE]) = 0
     }
-    "proxy_set_property" "31 in" {} { proxy_set_property([place PATH] [PATH_LEN] [place VALUE] [16]) = 0 }
-    "proxy_call_foreign_function ²" "32 in, 16 out" {} {
+    {} { proxy_set_property([place PATH] [PATH_LEN] [place VALUE] [16]) = 0 }
+    {} {
         proxy_call_foreign_function([place KEY] [16] [place VALUE] [16] [place DATA] [place SIZE]) = 0
     }
-    "clock_time_get" "8 out" {} { clock_time_get([0] [long 0] [place NUMBER]) = 0 }
-    "random_get" "16 out" {} { random_get([place DATA] [16]) = 0 }
-    "environ_sizes_get" "8 out" {} { environ_sizes_get([place DATA] [place SIZE]) = 0 }
-    "environ_get" "–" {} { environ_get([place DATA] [place SIZE]) = 0 }
-    "fd_write (a level that is off)" "24 in, 4 out" {} {
+    {} { clock_time_get([0] [long 0] [place NUMBER]) = 0 }
+    {} { random_get([place DATA] [16]) = 0 }
+    {} { environ_sizes_get([place DATA] [place SIZE]) = 0 }
+    {} { environ_get([place DATA] [place SIZE]) = 0 }
+    {} {
         fd_write([1] [place VECTOR] [1] [place NUMBER]) = 0
     }
 }
 
 impl Row {
-    /// The functions' names, as the name of a folder.
-    pub fn id(&self) -> String {
-        let names: Vec<&str> = self.calls.iter().map(|call| call.name).collect();
-        names.join("+")
+    /// The name of the first of the functions.
+    pub fn id(&self) -> &'static str {
+        self.calls.first().map_or("", |call| call.name)
     }
 
     /// Whether a native plugin has it: what is WASI, it asks the system for.
