@@ -30,6 +30,7 @@ fn call(text: &mut String, call: &Call) {
     for arg in call.args {
         let _ = match arg {
             Arg::Number(number) | Arg::Place(number) => write!(text, " i32.const {number}"),
+            Arg::Context => write!(text, " local.get $context"),
             Arg::Long(number) => write!(text, " i64.const {number}"),
             Arg::Loaded => write!(text, " i32.const {NUMBER} i32.load"),
         };

@@ -15,7 +15,8 @@ const SIZE: usize = 4096;
 
 thread_local! {
     static ROW: Cell<Option<Row>> = const { Cell::new(None) };
-    static BYTES: UnsafeCell<[u8; SIZE]> = const { UnsafeCell::new([0; SIZE]) };
+    // Of words, so that what is written there is aligned.
+    static BYTES: UnsafeCell<[u64; SIZE / 8]> = const { UnsafeCell::new([0; SIZE / 8]) };
 }
 
 fn base() -> *mut u8 {
@@ -64,10 +65,11 @@ macro_rules! natives {
 
 functions!(natives!);
 
-fn word(arg: Arg) -> usize {
+fn word(arg: Arg, context: u32) -> usize {
     match arg {
         Arg::Number(number) => number as usize,
         Arg::Long(number) => number as usize,
+        Arg::Context => context as usize,
         Arg::Place(place) => base() as usize + place as usize,
         // SAFETY: a place in the first 4 KiB, aligned.
         Arg::Loaded => unsafe { base().add(NUMBER as usize).cast::<u32>().read() as usize },
@@ -107,11 +109,11 @@ fn call((count, function): Function, a: [usize; 8]) -> u32 {
 /// A call with its arguments as words.
 type Prepared = (Function, [usize; 8], u32);
 
-fn prepare(of: &[Call]) -> Option<Vec<Prepared>> {
+fn prepare(of: &[Call], context: u32) -> Option<Vec<Prepared>> {
     let one = |call: &Call| {
         let mut words = [0; 8];
         for (word_of, arg) in words.iter_mut().zip(call.args) {
-            *word_of = word(*arg);
+            *word_of = word(*arg, context);
         }
         Some((find(call.name)?, words, call.status))
     };
@@ -125,14 +127,20 @@ fn run(prepared: &[Prepared]) -> bool {
         .all(|(function, words, status)| call(*function, *words) == *status)
 }
 
-extern "C" fn trailers(_: u32, n: usize) -> u32 {
+extern "C" fn trailers(context: u32, n: usize) -> u32 {
     let row = ROW.get();
-    let setup = row.and_then(|row| prepare(row.setup));
+    let setup = row.and_then(|row| prepare(row.setup, context));
     assert!(setup.is_some_and(|setup| run(&setup)), "the row can be set up");
     // After the setup, which leaves a number behind.
-    let calls = row.and_then(|row| prepare(row.calls)).unwrap_or_default();
+    let calls = row
+        .and_then(|row| prepare(row.calls, context))
+        .unwrap_or_default();
     for _ in 0..n {
-        assert!(run(&calls), "every status is as it should be");
+        assert!(
+            run(&calls),
+            "every status is as it should be: {}",
+            row.map_or("", |row| row.id())
+        );
     }
     0
 }

@@ -50,6 +50,8 @@ pub(crate) enum Arg {
     Place(u32),
     /// A number of 64 bits.
     Long(u64),
+    /// The context that was called.
+    Context,
     /// The number at [`NUMBER`], which an earlier call left there.
     Loaded,
 }
@@ -74,6 +76,9 @@ pub struct Row {
 macro_rules! arg {
     (place $place:ident) => {
         Arg::Place($place)
+    };
+    (context) => {
+        Arg::Context
     };
     (loaded) => {
         Arg::Loaded
@@ -111,7 +116,7 @@ rows! {
     {} { proxy_get_log_level([place NUMBER]) = 0 }
     {} { proxy_get_current_time_nanoseconds([place NUMBER]) = 0 }
     {} { proxy_set_tick_period_milliseconds([1000]) = 0 }
-    {} { proxy_set_effective_context([1]) = 0 }
+    {} { proxy_set_effective_context([context]) = 0 }
     {} {
         proxy_get_buffer_bytes([0] [0] [1024] [place DATA] [place SIZE]) = 0
     }
