@@ -18,7 +18,7 @@ fn every_function_returns_its_status_again_and_again() {
             }
             let mut host = Host::new(runtime, row);
             // More than there may be of anything.
-            for _ in 0..300 {
+            for _ in 0..600 {
                 host.run(30);
             }
         }

@@ -49,7 +49,7 @@ lines! {
     "proxy_register_shared_queue" "proxy_register_shared_queue" "16 in, 4 out"
     "proxy_resolve_shared_queue" "proxy_resolve_shared_queue" "16 in, 4 out"
     "proxy_enqueue_shared_queue" "proxy_enqueue_shared_queue, proxy_dequeue_shared_queue ¹" "16 in, 16 out"
-    "proxy_define_metric" "proxy_define_metric" "16 in, 4 out"
+    "proxy_define_metric" "proxy_define_metric ¹" "16 in, 4 out"
     "proxy_increment_metric" "proxy_increment_metric" "–"
     "proxy_record_metric" "proxy_record_metric" "–"
     "proxy_get_metric" "proxy_get_metric" "8 out"

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use enginebay::abi::property::PropertyPath;
 use enginebay::abi::{BufferType, LogLevel, MapType, Status, StreamType};
 use enginebay::engine::Engine;
+use enginebay::host::{Shared, SharedLimits};
 use enginebay::{
     Body, ContextId, ForeignCall, ForeignFunctions, HeaderMap, LocalResponse, LogRecord, Platform, Plugin,
     PluginConfig, PropertyDeclaration, Running, StreamState, VmConfig,
@@ -20,7 +21,16 @@ use crate::guests::REQUEST;
 use crate::stream::engine;
 
 /// A platform with everything that is priced.
-struct Everything;
+struct Everything(Shared);
+
+impl Everything {
+    /// Each definition of a metric takes a number, and there are as many as are measured.
+    fn new() -> Everything {
+        let mut limits = SharedLimits::default();
+        limits.metrics_per_vm = usize::MAX;
+        Everything(Shared::new(limits))
+    }
+}
 
 impl Platform for Everything {
     fn log_level(&self) -> LogLevel {
@@ -38,6 +48,9 @@ impl Platform for Everything {
     fn random(&self, buffer: &mut [u8]) -> bool {
         buffer.fill(7);
         true
+    }
+    fn shared(&self) -> &Shared {
+        &self.0
     }
     fn foreign_functions(&self) -> ForeignFunctions {
         let echo = |call: &mut ForeignCall<'_>| {
@@ -102,7 +115,7 @@ fn start(engine: &Arc<dyn Engine>, row: &Row) -> Running<Stream> {
     let plugin = Plugin::new(&**engine, &code, PluginConfig::default(), VmConfig::default());
     let plugin = plugin.unwrap_or_else(|error| panic!("{}: {error}", row.id()));
     plugin
-        .start(Rc::new(Everything))
+        .start(Rc::new(Everything::new()))
         .unwrap_or_else(|error| panic!("{}: {error}", row.id()))
 }
 
