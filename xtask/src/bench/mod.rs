@@ -41,6 +41,9 @@ pub struct Args {
     /// Fewer samples, which is quicker and less exact.
     #[arg(long)]
     quick: bool,
+    /// Also run the streams through the crate `proxy-wasm-host`, built with this toolchain of rustup's: it needs Rust 1.96.
+    #[arg(long, value_name = "TOOLCHAIN", conflicts_with = "last")]
+    rivals: Option<String>,
     /// Print the results of the last round instead of running.
     #[arg(long)]
     last: bool,
@@ -87,6 +90,9 @@ pub fn run(args: &Args) -> Result<()> {
         for _ in 0..args.rounds.unwrap_or(3) {
             let mut command = command(parts, args.quick, &results);
             process::run(command.envs(variables.iter().map(|(name, value)| (name, value))))?;
+            if let Some(toolchain) = &args.rivals {
+                process::run(&mut rivals(toolchain, args.quick, &results))?;
+            }
             figures.read(&results)?;
         }
     }
@@ -134,6 +140,23 @@ fn command(parts: &[Part], quick: bool, results: &Path) -> Command {
     command
         .env("CRITERION_HOME", results)
         .current_dir(workspace::root());
+    command
+}
+
+/// The other hosts, in a workspace and a target folder of their own.
+fn rivals(toolchain: &str, quick: bool, results: &Path) -> Command {
+    // Not the cargo that runs this: rustup's, which knows toolchains.
+    let mut command = Command::new("rustup");
+    command.args(["run", toolchain, "cargo", "bench"]);
+    if quick {
+        command.args(["--", "--quick"]);
+    }
+    command
+        .env("CRITERION_HOME", results)
+        .env("CARGO_TARGET_DIR", workspace::target_dir().join("rivals"))
+        // Set for the toolchain that runs this.
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .current_dir(workspace::root().join("tests/bench/rivals"));
     command
 }
 
