@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::{
-    abi, bench, conformance, differential, features, fuzz, guests, mutations, needs, parity, soak, test,
+    abi, bench, conformance, differential, features, fuzz, guard, guests, mutations, needs, parity, soak,
+    test,
 };
 
 /// Tasks of this project.
@@ -24,7 +25,10 @@ enum Task {
     Differential(differential::Args),
     Features(features::Args),
     Fuzz(fuzz::Args),
+    Guard(guard::Args),
     Guests(guests::Args),
+    #[command(hide = true)]
+    Load(bench::vs_envoy::generator::Args),
     Mutations(mutations::Args),
     Needs(needs::Args),
     Parity(parity::Args),
@@ -44,7 +48,9 @@ fn main() -> ExitCode {
         Task::Differential(args) => differential::run(&args),
         Task::Features(args) => features::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
+        Task::Guard(args) => guard::run(&args),
         Task::Guests(args) => guests::run(&args),
+        Task::Load(args) => bench::vs_envoy::generator::run(&args),
         Task::Mutations(args) => mutations::run(&args),
         Task::Needs(args) => needs::run(&args),
         // Likewise.

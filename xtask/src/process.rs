@@ -17,8 +17,17 @@ pub(crate) fn cargo() -> OsString {
 ///
 /// It cannot be started, or does not exit with 0.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
+    eprintln!("$ {}", shown(command));
+    run_unshown(command)
+}
+
+/// As [`run`], for a command that is too long to be read.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn run_unshown(command: &mut Command) -> Result<()> {
     let shown = shown(command);
-    eprintln!("$ {shown}");
     let status = command
         .status()
         .with_context(|| format!("cannot start `{shown}`"))?;
@@ -41,6 +50,12 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
+}
+
+/// Whether a program of this name is in `PATH`.
+pub(crate) fn exists(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
 }
 
 fn shown(command: &Command) -> String {
@@ -73,5 +88,6 @@ mod tests {
         assert!(error.to_string().contains("cannot start"), "{error}");
         assert!(!succeeds(&mut Command::new("no-such-program-here")));
         assert!(succeeds(Command::new(cargo()).arg("--version")));
+        assert!(!exists("no-such-program-here"));
     }
 }

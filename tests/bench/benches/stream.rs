@@ -7,23 +7,25 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use enginebay_bench::bare::ENGINES;
-use enginebay_bench::guests::{HEADER_FILTER, NOOP, REQUEST, RESPONSE};
+use enginebay_bench::guests::WORKLOADS;
 use enginebay_bench::stream::Streams;
 
 fn streams(c: &mut Criterion) {
-    // The filter adds two headers to the request, and one to the response.
-    for (guest, added) in [(NOOP, 0), (HEADER_FILTER, 3)] {
-        let headers = REQUEST.len() + RESPONSE.len() + added;
-        let mut group = c.benchmark_group(format!("stream/{}", guest.name));
+    for workload in WORKLOADS {
+        let mut group = c.benchmark_group(format!("stream/{}", workload.guest.name));
         #[cfg(feature = "wasmtime")]
         {
-            let mut floor = enginebay_bench::floor::Floor::new(guest.module);
-            assert_eq!(floor.run(), headers, "the guest did its work");
-            group.bench_function("floor", |b| b.iter(|| floor.run()));
+            let mut floor = enginebay_bench::floor::Floor::new(workload.guest.module);
+            assert_eq!(
+                floor.run(workload.body),
+                workload.headers,
+                "the guest did its work"
+            );
+            group.bench_function("floor", |b| b.iter(|| floor.run(workload.body)));
         }
         for (engine, _) in ENGINES {
-            let mut streams = Streams::new(engine, guest);
-            assert_eq!(streams.run(), headers, "the guest did its work");
+            let mut streams = Streams::new(engine, workload);
+            assert_eq!(streams.run(), workload.headers, "the guest did its work");
             group.bench_function(*engine, |b| b.iter(|| streams.run()));
         }
         group.finish();

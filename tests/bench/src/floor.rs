@@ -1,61 +1,13 @@
-//! A host written by hand, on bare wasmtime, for the two stream guests alone: what a stream costs when there is
+//! A host written by hand, on bare wasmtime, for the stream guests alone: what a stream costs when there is
 //! nothing general about the host.
 //!
 //! It has no failure handling, no configuration, no contexts: one stream at a time, its headers in a flat arena.
 
 use wasmtime::{Caller, InstancePre, Linker, Memory, Module, Store, TypedFunc};
 
+use crate::arena::Arena;
 use crate::bare::wasmtime::engine;
-use crate::guests;
-
-/// Headers as one piece of memory: `name\0value\0`, and where each begins.
-#[derive(Default)]
-struct Arena {
-    bytes: Vec<u8>,
-    entries: Vec<(u32, u32, u32)>,
-}
-
-impl Arena {
-    fn fill(&mut self, headers: &[(&str, &str)]) {
-        self.bytes.clear();
-        self.entries.clear();
-        for (name, value) in headers {
-            self.add(name.as_bytes(), value.as_bytes());
-        }
-    }
-
-    fn add(&mut self, name: &[u8], value: &[u8]) {
-        let start = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(name);
-        self.bytes.push(0);
-        self.bytes.extend_from_slice(value);
-        self.bytes.push(0);
-        self.entries.push((start, name.len() as u32, value.len() as u32));
-    }
-
-    fn get(&self, name: &[u8]) -> Option<std::ops::Range<usize>> {
-        self.entries.iter().find_map(|(start, name_len, value_len)| {
-            let (start, name_len) = (*start as usize, *name_len as usize);
-            let value = start + name_len + 1;
-            (&self.bytes[start..start + name_len] == name).then_some(value..value + *value_len as usize)
-        })
-    }
-
-    fn encoded_len(&self) -> usize {
-        4 + 8 * self.entries.len() + self.bytes.len()
-    }
-
-    fn encode_into(&self, out: &mut [u8]) {
-        out[..4].copy_from_slice(&(self.entries.len() as u32).to_le_bytes());
-        let mut at = 4;
-        for (_, name, value) in &self.entries {
-            out[at..at + 4].copy_from_slice(&name.to_le_bytes());
-            out[at + 4..at + 8].copy_from_slice(&value.to_le_bytes());
-            at += 8;
-        }
-        out[at..].copy_from_slice(&self.bytes);
-    }
-}
+use crate::guests::{self, BODY};
 
 #[derive(Default)]
 struct State {
@@ -63,6 +15,8 @@ struct State {
     allocate: Option<TypedFunc<u32, u32>>,
     request: Arena,
     response: Arena,
+    /// What the plugin made of the body.
+    replaced: Vec<u8>,
 }
 
 impl State {
@@ -79,6 +33,7 @@ pub struct Floor {
     store: Store<State>,
     create: TypedFunc<(u32, u32), ()>,
     request: TypedFunc<(u32, u32, u32), u32>,
+    body: Option<TypedFunc<(u32, u32, u32), u32>>,
     response: TypedFunc<(u32, u32, u32), u32>,
     log: TypedFunc<u32, ()>,
     done: TypedFunc<u32, u32>,
@@ -175,6 +130,57 @@ impl Floor {
             .expect("linked");
         linker
             .func_wrap(
+                "env",
+                "proxy_remove_header_map_value",
+                |mut caller: Caller<'_, State>, map: u32, key: u32, key_len: u32| -> u32 {
+                    let (bytes, state) = memory(&caller).data_and_store_mut(&mut caller);
+                    state.map(map).remove(&bytes[key as usize..][..key_len as usize]);
+                    0
+                },
+            )
+            .expect("linked");
+        linker
+            .func_wrap(
+                "env",
+                "proxy_get_buffer_bytes",
+                |mut caller: Caller<'_, State>,
+                 _buffer: u32,
+                 start: u32,
+                 len: u32,
+                 data: u32,
+                 size: u32|
+                 -> u32 {
+                    let part = &BODY[start as usize..][..len as usize];
+                    let address = allocate(&mut caller, part.len());
+                    let bytes = memory(&caller).data_mut(&mut caller);
+                    bytes[address as usize..][..part.len()].copy_from_slice(part);
+                    give(bytes, data, size, address, part.len());
+                    0
+                },
+            )
+            .expect("linked");
+        linker
+            .func_wrap(
+                "env",
+                "proxy_set_buffer_bytes",
+                |mut caller: Caller<'_, State>,
+                 _buffer: u32,
+                 _start: u32,
+                 _len: u32,
+                 data: u32,
+                 size: u32|
+                 -> u32 {
+                    let (bytes, state) = memory(&caller).data_and_store_mut(&mut caller);
+                    state.replaced.clear();
+                    state
+                        .replaced
+                        .extend_from_slice(&bytes[data as usize..][..size as usize]);
+                    0
+                },
+            )
+            .expect("linked");
+        linker
+            .func_wrap(
                 "wasi_snapshot_preview1",
                 "environ_sizes_get",
                 |mut caller: Caller<'_, State>, count: u32, size: u32| -> u32 {
@@ -211,6 +217,7 @@ impl Floor {
             request: instance
                 .get_typed_func(&mut store, "proxy_on_request_headers")
                 .expect("exported"),
+            body: instance.get_typed_func(&mut store, "proxy_on_request_body").ok(),
             response: instance
                 .get_typed_func(&mut store, "proxy_on_response_headers")
                 .expect("exported"),
@@ -230,18 +237,25 @@ impl Floor {
         floor
     }
 
-    /// One stream from beginning to end, with headers copied in. Returns how many headers came out.
+    /// One stream from beginning to end, with headers copied in, and with so many bytes of a body. Returns how many headers
+    /// came out.
     ///
     /// # Panics
     /// When the guest traps.
-    pub fn run(&mut self) -> usize {
+    pub fn run(&mut self, body: usize) -> usize {
         let id = self.next;
         self.next += 1;
         let store = &mut self.store;
         store.data_mut().request.fill(guests::REQUEST);
         self.create.call(&mut *store, (id, 1)).expect("no trap");
-        let headers = guests::REQUEST.len() as u32;
-        self.request.call(&mut *store, (id, headers, 1)).expect("no trap");
+        let (headers, end) = (guests::REQUEST.len() as u32, u32::from(body == 0));
+        self.request
+            .call(&mut *store, (id, headers, end))
+            .expect("no trap");
+        if let Some(function) = self.body.as_ref().filter(|_| body > 0) {
+            function.call(&mut *store, (id, body as u32, 1)).expect("no trap");
+            assert_eq!(store.data().replaced.len(), body, "the guest did its work");
+        }
         store.data_mut().response.fill(guests::RESPONSE);
         let headers = guests::RESPONSE.len() as u32;
         self.response
@@ -250,6 +264,6 @@ impl Floor {
         self.log.call(&mut *store, id).expect("no trap");
         self.done.call(&mut *store, id).expect("no trap");
         self.delete.call(&mut *store, id).expect("no trap");
-        store.data().request.entries.len() + store.data().response.entries.len()
+        store.data().request.len() + store.data().response.len()
     }
 }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use enginebay::engine::Engine;
 
+pub use crate::messages::{BODY, REQUEST, RESPONSE};
+
 /// How often [`CALLS`] calls the host in one callback, so that the callback itself does not count.
 pub const REPEAT: u32 = 1000;
 
@@ -96,38 +98,71 @@ pub const HEADER_FILTER: Guest = Guest {
     module: include_bytes!("../../guests/wasm/header_filter.wasm"),
 };
 
-/// A plugin with a configuration, to be loaded only.
-pub const ADD_HEADER: Guest = Guest {
-    name: "add_header",
-    module: include_bytes!("../../guests/wasm/add_header.wasm"),
+/// Buffers a body and replaces it.
+pub const BODY_REWRITE: Guest = Guest {
+    name: "body_rewrite",
+    module: include_bytes!("../../guests/wasm/body_rewrite.wasm"),
 };
 
-/// A browser's request.
-pub const REQUEST: &[(&str, &str)] = &[
-    (":authority", "www.example.com"),
-    (":path", "/products/12345?color=blue&size=m"),
-    (":method", "GET"),
-    (":scheme", "https"),
-    (
-        "user-agent",
-        "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0",
-    ),
-    (
-        "accept",
-        "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-    ),
-    ("accept-language", "en-US,en;q=0.5"),
-    ("accept-encoding", "gzip, deflate, br"),
-    ("cookie", "session=0123456789abcdef; theme=dark"),
-    ("x-forwarded-for", "203.0.113.7"),
-];
+/// A filter that leaves as many headers as it finds: it reads all request headers, looks one up, and replaces one in the
+/// request and one in the response. What a chain of such filters costs grows with their number alone.
+///
+/// # Panics
+/// Never: the text is a constant.
+pub fn replace_header() -> Vec<u8> {
+    let text = r#"(module
+        (import "env" "proxy_get_header_map_pairs" (func $pairs (param i32 i32 i32) (result i32)))
+        (import "env" "proxy_get_header_map_value" (func $value (param i32 i32 i32 i32 i32) (result i32)))
+        (import "env" "proxy_replace_header_map_value" (func $replace (param i32 i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 64) "user-agentx-client")
+        (func (export "proxy_abi_version_0_2_1"))
+        (func (export "proxy_on_memory_allocate") (param i32) (result i32) i32.const 1024)
+        (func $set (param $map i32)
+            local.get $map i32.const 74 i32.const 8 i32.const 64 i32.const 4 call $replace
+            if unreachable end)
+        (func (export "proxy_on_context_create") (param i32 i32))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            i32.const 0 i32.const 16 i32.const 20 call $pairs if unreachable end
+            i32.const 0 i32.const 64 i32.const 10 i32.const 16 i32.const 20 call $value if unreachable end
+            i32.const 0 call $set
+            i32.const 0)
+        (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+            i32.const 2 call $set
+            i32.const 0))"#;
+    wat::parse_str(text).expect("the text above is valid")
+}
 
-/// A small response.
-pub const RESPONSE: &[(&str, &str)] = &[
-    (":status", "200"),
-    ("content-type", "text/html; charset=utf-8"),
-    ("content-length", "5120"),
-    ("cache-control", "max-age=60"),
-    ("date", "Mon, 01 Jan 2024 00:00:00 GMT"),
-    ("server", "example"),
+/// What is done to a stream.
+#[derive(Clone, Copy)]
+pub struct Workload {
+    /// The plugin.
+    pub guest: Guest,
+    /// Bytes of the request's body. The hosts that are written by hand have those of [`BODY`].
+    pub body: usize,
+    /// How many headers come out, of [`REQUEST`] and [`RESPONSE`] together.
+    pub headers: usize,
+}
+
+const HEADERS: usize = REQUEST.len() + RESPONSE.len();
+
+/// The streams that are measured.
+pub const WORKLOADS: [Workload; 3] = [
+    Workload {
+        guest: NOOP,
+        body: 0,
+        headers: HEADERS,
+    },
+    // Two more in the request, one more in the response.
+    Workload {
+        guest: HEADER_FILTER,
+        body: 0,
+        headers: HEADERS + 3,
+    },
+    // Without the response's length.
+    Workload {
+        guest: BODY_REWRITE,
+        body: BODY.len(),
+        headers: HEADERS - 1,
+    },
 ];

@@ -5,11 +5,16 @@
 
 #![deny(unsafe_code)]
 
+mod arena;
 pub mod bare;
 pub mod boundary;
+pub mod figure;
 #[cfg(feature = "wasmtime")]
 pub mod floor;
 pub mod guests;
+pub mod memory;
+mod messages;
 #[cfg(feature = "null")]
 mod native;
+pub mod price;
 pub mod stream;

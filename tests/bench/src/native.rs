@@ -3,6 +3,7 @@
 
 use enginebay::null::{EntryPoints, NullPlugin};
 
+enginebay::null::sdk_plugin!("body_rewrite", body_rewrite::start);
 enginebay::null::sdk_plugin!("header_filter", header_filter::start);
 enginebay::null::sdk_plugin!("noop", noop::start);
 

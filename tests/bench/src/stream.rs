@@ -1,24 +1,34 @@
 //! Whole streams through the host.
 
+use std::collections::VecDeque;
 use std::ops::DerefMut;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use enginebay::abi::{LogLevel, MapType};
+use bytes::Bytes;
+use enginebay::abi::{BufferType, LogLevel, MapType};
 use enginebay::engine::Engine;
 use enginebay::{
-    ContextId, EngineOptions, Engines, HeaderMap, Limits, LogRecord, Platform, Plugin, PluginConfig, Running,
-    StreamState, VmConfig,
+    Body, ContextId, EngineOptions, Engines, HeaderMap, Limits, LogRecord, Platform, Plugin, PluginConfig,
+    Running, StreamState, VmConfig,
 };
 
-use crate::guests::{self, Guest};
+use crate::guests::{self, Guest, Workload};
 
 /// The engine of the runtime with this short name, with limits as they are by default.
 ///
 /// # Panics
 /// When the runtime is not linked in, or the machine can't run it.
 pub fn engine(runtime: &str) -> Arc<dyn Engine> {
+    engine_for(runtime, EngineOptions::default().max_instances)
+}
+
+/// [`engine`], with address space reserved for so many instances.
+///
+/// # Panics
+/// As [`engine`].
+pub fn engine_for(runtime: &str, instances: u32) -> Arc<dyn Engine> {
     let registry = enginebay::registry().expect("no two runtimes of one name");
     let name = format!("envoy.wasm.runtime.{runtime}");
     let found = registry.get(&name).expect("the runtime is linked in");
@@ -31,7 +41,9 @@ pub fn engine(runtime: &str) -> Arc<dyn Engine> {
             .then_some(Duration::from_secs(60)),
         ..Limits::default()
     };
-    Engines::with(registry, EngineOptions::with_limits(limits))
+    let mut options = EngineOptions::with_limits(limits);
+    options.max_instances = instances;
+    Engines::with(registry, options)
         .get(&name)
         .expect("the engine can be set up")
 }
@@ -62,9 +74,10 @@ impl Platform for Silent {
 pub struct Headers {
     request: HeaderMap,
     response: HeaderMap,
+    body: Body,
 }
 
-/// The state of a stream: headers, until they are taken for the next one.
+/// The state of a stream: headers and body, until they are taken for the next one.
 pub struct Stream(Option<Box<Headers>>);
 
 impl StreamState for Stream {
@@ -76,12 +89,18 @@ impl StreamState for Stream {
             _ => None,
         }
     }
+
+    fn buffer(&mut self, buffer: BufferType) -> Option<impl DerefMut<Target = Body>> {
+        let headers = self.0.as_mut()?;
+        (buffer == BufferType::HttpRequestBody).then_some(&mut headers.body)
+    }
 }
 
 /// A plugin that streams run through, one after the other.
 pub struct Streams {
     running: Running<Stream>,
     spare: Option<Box<Headers>>,
+    body: Bytes,
 }
 
 impl Streams {
@@ -89,11 +108,18 @@ impl Streams {
     ///
     /// # Panics
     /// When the machine can't run it.
-    pub fn new(runtime: &str, guest: Guest) -> Streams {
-        let engine = engine(runtime);
+    pub fn new(runtime: &str, workload: Workload) -> Streams {
+        Streams::on(&*engine(runtime), workload)
+    }
+
+    /// Loads a plugin on this engine.
+    ///
+    /// # Panics
+    /// When the machine can't run it.
+    pub fn on(engine: &dyn Engine, Workload { guest, body, .. }: Workload) -> Streams {
         let plugin = Plugin::new(
-            &*engine,
-            &guest.code(&*engine),
+            engine,
+            &guest.code(engine),
             PluginConfig::default(),
             VmConfig::default(),
         )
@@ -101,6 +127,7 @@ impl Streams {
         Streams {
             running: plugin.start(Rc::new(Silent)).expect("the plugin starts"),
             spare: Some(Box::default()),
+            body: Bytes::from(vec![b'a'; body]),
         }
     }
 
@@ -115,8 +142,20 @@ impl Streams {
         let id = vm
             .create_stream(self.running.root, Stream(Some(headers)))
             .expect("no trap");
-        vm.on_request_headers(id, guests::REQUEST.len(), true)
+        let body = self.body.len();
+        vm.on_request_headers(id, guests::REQUEST.len(), body == 0)
             .expect("no trap");
+        if body > 0 {
+            let chunk = self.body.clone();
+            self.with(id, |headers| {
+                headers.body.clear();
+                headers.body.push(chunk);
+            });
+            let vm = &self.running.vm;
+            vm.on_request_body(id, body, true).expect("no trap");
+            let after = self.with(id, |headers| headers.body.len());
+            assert_eq!(after, body, "the guest did its work");
+        }
         let mut count = self.with(id, |headers| {
             fill(&mut headers.response, guests::RESPONSE);
             headers.request.len()
@@ -135,6 +174,65 @@ impl Streams {
     fn with<R>(&self, id: ContextId, f: impl FnOnce(&mut Headers) -> R) -> R {
         let mut stream = self.running.vm.stream(id).expect("the stream is there");
         f(stream.0.as_mut().expect("the headers are still there"))
+    }
+}
+
+/// Streams that are open at once, in one VM.
+pub struct Open {
+    running: Running<Stream>,
+    streams: VecDeque<ContextId>,
+}
+
+impl Open {
+    /// Loads a plugin on the runtime with this short name, and opens so many streams.
+    ///
+    /// # Panics
+    /// When the machine can't run it.
+    pub fn new(runtime: &str, guest: Guest, count: usize) -> Open {
+        let workload = Workload {
+            guest,
+            body: 0,
+            headers: 0,
+        };
+        let mut open = Open {
+            running: Streams::new(runtime, workload).running,
+            streams: VecDeque::with_capacity(count),
+        };
+        for _ in 0..count {
+            open.begin(Box::default());
+        }
+        open
+    }
+
+    fn begin(&mut self, mut headers: Box<Headers>) {
+        let vm = &self.running.vm;
+        fill(&mut headers.request, guests::REQUEST);
+        let id = vm
+            .create_stream(self.running.root, Stream(Some(headers)))
+            .expect("no trap");
+        vm.on_request_headers(id, guests::REQUEST.len(), true)
+            .expect("no trap");
+        self.streams.push_back(id);
+    }
+
+    /// Brings the oldest stream to its end, and begins another one.
+    ///
+    /// # Panics
+    /// When the plugin traps.
+    pub fn replace(&mut self) {
+        let Some(id) = self.streams.pop_front() else {
+            return;
+        };
+        let vm = &self.running.vm;
+        if let Some(headers) = vm.stream(id).as_mut().and_then(|stream| stream.0.as_mut()) {
+            fill(&mut headers.response, guests::RESPONSE);
+        }
+        vm.on_response_headers(id, guests::RESPONSE.len(), true)
+            .expect("no trap");
+        vm.on_log(id).expect("no trap");
+        let headers = vm.stream(id).and_then(|mut stream| stream.0.take());
+        vm.finish(id).expect("no trap");
+        self.begin(headers.unwrap_or_default());
     }
 }
 

@@ -1,0 +1,1 @@
+//! The stream benchmarks on other hosts of Proxy-Wasm: see `benches/`.
