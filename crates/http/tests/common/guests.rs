@@ -170,7 +170,7 @@ impl Wat {
         };
         // What comes of a callout is told to the root context. As in SDKs, the code acts on the stream that called out.
         let first = match name {
-            "request_headers" => "(global.set $caller (local.get $id))",
+            "request_headers" | "new_connection" => "(global.set $caller (local.get $id))",
             name if name == "http_call_response" || name.starts_with("grpc_") => {
                 "(drop (call $effective (global.get $caller)))"
             }
