@@ -139,6 +139,7 @@ fn kept_in(directory: &Path) -> Compilation {
 fn baseline_first() -> Compilation {
     let mut compilation = Compilation::default();
     compilation.baseline_first = true;
+    compilation.better_after = Duration::ZERO;
     compilation
 }
 

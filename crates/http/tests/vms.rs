@@ -386,6 +386,7 @@ fn improving() -> Engines {
     registry.register(improving).unwrap();
     let mut compilation = enginebay::Compilation::default();
     compilation.baseline_first = true;
+    compilation.better_after = Duration::ZERO;
     Engines::with(registry, EngineOptions::default())
         .with_compilation(&compilation)
         .unwrap()

@@ -5,6 +5,7 @@ mod tiers;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use enginebay_engine::{
     Compiler, Engine, EngineOptions, Error, ErrorKind, LoadRequest, Module, ModuleInfo, ResolvedLimits,
@@ -32,6 +33,9 @@ pub struct Compilation {
     /// are made when that is done run the better code. Runtimes without a quick compiler, and modules that it can't compile,
     /// wait as ever. Default false.
     pub baseline_first: bool,
+    /// How long the second compilation waits, so that the program can start meanwhile: compilers take all processors. Default
+    /// half a second.
+    pub better_after: Duration,
 }
 
 impl Default for Compilation {
@@ -41,6 +45,7 @@ impl Default for Compilation {
             directory_bytes: 1 << 30,
             module_bytes: 256 << 20,
             baseline_first: false,
+            better_after: Duration::from_millis(500),
         }
     }
 }
@@ -50,6 +55,7 @@ impl Default for Compilation {
 pub(crate) struct Compiling {
     kept: Option<Arc<Kept>>,
     baseline_first: bool,
+    better_after: Duration,
 }
 
 impl Compiling {
@@ -59,6 +65,7 @@ impl Compiling {
         Ok(Compiling {
             kept: Kept::new(options)?.map(Arc::new),
             baseline_first: options.baseline_first,
+            better_after: options.better_after,
         })
     }
 
@@ -79,6 +86,7 @@ impl Compiling {
                     runtime: *runtime,
                     options: quick,
                     engine: OnceLock::new(),
+                    better_after: self.better_after,
                 }
             });
         if quick.is_none() && (self.kept.is_none() || engine.precompiled_key().is_none()) {
@@ -97,6 +105,7 @@ struct Quick {
     runtime: Runtime,
     options: EngineOptions,
     engine: OnceLock<Arc<dyn Engine>>,
+    better_after: Duration,
 }
 
 impl Quick {
@@ -145,7 +154,7 @@ impl Engine for CompilingEngine {
         if let Some(quick) = &self.quick
             && let Ok(now) = quick.compile(request, info)
         {
-            return Ok(Later::new(self.engine.clone(), place, request, info).bridge(now));
+            return Ok(Later::new(self.engine.clone(), place, request, info).bridge(now, quick.better_after));
         }
         compile(&*self.engine, place.as_ref(), request, info)
     }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use enginebay_engine::{
     Engine, Error, Export, ExportId, Host, HostFunction, Instance, LoadRequest, Module, ModuleInfo,
@@ -40,7 +41,7 @@ impl Later {
     }
 
     /// `now` until the better code is there.
-    pub(super) fn bridge(self, now: Arc<dyn Module>) -> Arc<dyn Module> {
+    pub(super) fn bridge(self, now: Arc<dyn Module>, wait: Duration) -> Arc<dyn Module> {
         let better = Arc::new(OnceLock::new());
         let module = Arc::new(TieredModule {
             now,
@@ -49,6 +50,7 @@ impl Later {
         let compiling = std::thread::Builder::new()
             .name("compile".to_owned())
             .spawn(move || {
+                std::thread::sleep(wait);
                 // Nothing is left half done under this lock.
                 let _turn = COMPILING.lock().unwrap_or_else(PoisonError::into_inner);
                 match self.compile() {
