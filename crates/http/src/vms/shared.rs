@@ -117,7 +117,11 @@ impl SharedVm {
     }
 
     pub(crate) fn no_longer_waits(&self, context: ContextId) {
-        self.waiting.borrow_mut().remove(&context.get());
+        let mut waiting = self.waiting.borrow_mut();
+        // Mostly nobody does: then there is no need for a hash.
+        if !waiting.is_empty() {
+            waiting.remove(&context.get());
+        }
     }
 
     /// Bytes that streams hold back for plugins of this VM.
