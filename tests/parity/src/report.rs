@@ -40,11 +40,17 @@ pub enum Format {
     Json,
 }
 
+impl Row {
+    /// Whether there was a problem.
+    pub fn has_failed(&self) -> bool {
+        self.verdicts.iter().any(|verdict| !verdict.problems.is_empty())
+    }
+}
+
 impl Report {
     /// Whether there was a problem.
     pub fn has_failed(&self) -> bool {
-        let mut verdicts = self.rows.iter().flat_map(|row| &row.verdicts);
-        verdicts.any(|verdict| !verdict.problems.is_empty())
+        self.rows.iter().any(Row::has_failed)
     }
 
     /// The report as text.
