@@ -22,7 +22,8 @@ use clap::Parser;
 use args::{Cli, Command};
 use error::Error;
 
-/// Requests make many small allocations, which the system's allocator takes twice the time for.
+/// Requests make many small allocations. With this one a request without a filter takes 4 % fewer instructions than with
+/// glibc's, and the server more memory (`docs/performance.md`, "Beside Envoy").
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -281,6 +281,23 @@ fn a_directory_that_others_can_write_to_is_refused() {
 }
 
 #[test]
+fn a_directory_of_somebody_else_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    // Only root can give something away.
+    if std::os::unix::fs::chown(directory.path(), Some(12345), None).is_err() {
+        return;
+    }
+    let engines = Engines::with(registry(), EngineOptions::default());
+    let refused = engines.with_compilation(&kept_in(directory.path()));
+    let expected = format!(
+        "{}: this directory belongs to somebody else",
+        directory.path().display()
+    );
+    let error = refused.err().unwrap().to_string();
+    assert!(error.starts_with(&expected), "{error}");
+}
+
+#[test]
 fn what_can_not_be_kept_is_used_all_the_same() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");

@@ -219,10 +219,10 @@ impl HeaderMap {
         self.changed();
     }
 
-    /// Likewise, within the limits.
+    /// Adds a header that is known to be one, as [`HeaderMap::push_valid`] does, if there is room for it.
     ///
     /// # Errors
-    /// [`HeaderError::TooLarge`].
+    /// [`HeaderError::TooLarge`] where the map is as large as its limits allow; it stays as it is.
     #[inline]
     pub fn add_valid(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), HeaderError> {
         let (name, value) = (name.as_ref(), value.as_ref());
@@ -516,6 +516,44 @@ mod tests {
             map.add(name, value).unwrap();
         }
         map
+    }
+
+    #[test]
+    fn what_was_added_is_known_until_something_else_changes() {
+        let fresh = || {
+            let mut headers = map(&[("a", "1"), ("b", "2")]);
+            headers.set_unmodified();
+            headers
+        };
+        let added = |headers: &HeaderMap| {
+            Some(
+                headers
+                    .added()?
+                    .map(|(name, _)| name.to_vec())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        assert_eq!(added(&fresh()), Some(vec![]));
+        let mut headers = fresh();
+        headers.add("C", "3").unwrap();
+        // There is none of that name, so it is one more.
+        headers.set("d", "4").unwrap();
+        assert!(!headers.remove("e"));
+        assert_eq!(added(&headers), Some(vec![b"c".to_vec(), b"d".to_vec()]));
+        headers.set_unmodified();
+        assert_eq!(added(&headers), Some(vec![]));
+        let changes: [fn(&mut HeaderMap); 4] = [
+            |headers| headers.set("a", "x").unwrap(),
+            |headers| assert!(headers.remove("b")),
+            |headers| headers.replace_all([(&b"a"[..], &b"1"[..])]).unwrap(),
+            HeaderMap::clear,
+        ];
+        for change in changes {
+            let mut headers = fresh();
+            change(&mut headers);
+            headers.add("c", "3").unwrap();
+            assert_eq!(added(&headers), None);
+        }
     }
 
     #[test]

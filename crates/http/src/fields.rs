@@ -132,3 +132,39 @@ impl Trailers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(known: &Known, name: &str, value: &[u8]) -> Result<(String, Vec<u8>), Invalid> {
+        let mut headers = http::HeaderMap::new();
+        known.append(&mut headers, name.as_bytes(), value)?;
+        let (name, value) = headers.iter().next().unwrap();
+        Ok((name.to_string(), value.as_bytes().to_vec()))
+    }
+
+    #[test]
+    fn what_is_known_is_what_was_asked_for() {
+        let known = Known::default();
+        let long = [b'x'; Known::MAX_VALUE + 1];
+        for value in [b"one" as &[u8], b"one", b"two", &long, b"two", b""] {
+            assert_eq!(sent(&known, "x-a", value), Ok(("x-a".to_owned(), value.to_vec())));
+        }
+        assert_eq!(known.0.borrow().len(), 1);
+        assert_eq!(sent(&known, "x-a", b"a\nb"), Err(Invalid));
+        assert_eq!(sent(&known, "a b", b""), Err(Invalid));
+        assert_eq!(sent(&known, "x-a", b"").unwrap().1, b"");
+    }
+
+    #[test]
+    fn only_so_much_is_kept() {
+        let known = Known::default();
+        for n in 0..2 * Known::MAX_HEADERS {
+            let name = format!("x-{n}");
+            assert_eq!(sent(&known, &name, b"v"), Ok((name, b"v".to_vec())));
+        }
+        sent(&known, "x-long", &[b'x'; Known::MAX_VALUE + 1]).unwrap();
+        assert_eq!(known.0.borrow().len(), Known::MAX_HEADERS);
+    }
+}

@@ -212,3 +212,61 @@ fn create(path: &Path) -> io::Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+    fn kind() -> Kind {
+        Kind {
+            name: "test",
+            suffix: ".thing",
+            instead: "to be made again",
+            otherwise: "it is made again next time",
+            max_bytes: 100,
+            max_file: 10,
+            temporary_age: Duration::ZERO,
+        }
+    }
+
+    fn load(directory: &Directory) -> Option<Vec<u8>> {
+        directory.load(NAME, Ok::<_, String>)
+    }
+
+    #[test]
+    fn what_is_stored_is_found_until_it_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::new(folder.path().join("new"), kind());
+        assert_eq!(load(&directory), None);
+        directory.store(NAME, b"thing");
+        assert_eq!(load(&directory).as_deref(), Some(&b"thing"[..]));
+        assert_eq!(directory.load(NAME, |_| Err::<(), _>("no")), None);
+        assert_eq!(load(&directory), None);
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_kept_and_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::new(folder.path().to_owned(), kind());
+        directory.store(NAME, &[0; 101]);
+        assert_eq!(load(&directory), None);
+        directory.store(NAME, &[0; 11]);
+        assert_eq!(load(&directory), None);
+        directory.store(NAME, &[0; 10]);
+        assert_eq!(load(&directory).map(|bytes| bytes.len()), Some(10));
+    }
+
+    #[test]
+    fn what_was_left_half_written_goes_and_what_is_not_ours_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::new(folder.path().to_owned(), kind());
+        let left = folder.path().join(format!("{NAME}.0123{TEMPORARY}"));
+        let other = folder.path().join("other.tmp");
+        fs::write(&left, "half").unwrap();
+        fs::write(&other, "whole").unwrap();
+        directory.clean();
+        assert!(!left.exists() && other.exists());
+    }
+}

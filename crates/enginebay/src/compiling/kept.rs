@@ -36,12 +36,30 @@ impl Kept {
     }
 }
 
-/// Refuses a directory into which others could put code.
+/// Refuses a directory into which others could put code. One that is not there will be made for nobody else.
 #[cfg(unix)]
 fn check(path: &Path) -> Result<(), Error> {
-    use std::os::unix::fs::PermissionsExt;
-    let others_write = std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o022 != 0);
-    if others_write {
+    use std::os::unix::fs::MetadataExt;
+    const ROOT: u32 = 0;
+    let Ok(found) = std::fs::metadata(path) else {
+        return Ok(());
+    };
+    // A file that is made there belongs to whoever we are.
+    let ours = || {
+        let probe = tempfile::tempfile_in(path).and_then(|file| file.metadata());
+        probe.is_ok_and(|probe| probe.uid() == found.uid())
+    };
+    if found.uid() != ROOT && !ours() {
+        return Err(Error::new(
+            ErrorKind::Setup,
+            format!(
+                "{}: this directory belongs to somebody else, and what is in it is run outside of any sandbox: name \
+                 another directory for compiled code",
+                path.display()
+            ),
+        ));
+    }
+    if found.mode() & 0o022 != 0 {
         return Err(Error::new(
             ErrorKind::Setup,
             format!(
