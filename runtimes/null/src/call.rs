@@ -4,7 +4,6 @@ use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use corosensei::{Coroutine, CoroutineResult, Yielder};
 use enginebay_engine::{HostError, Trap, TrapKind, invoke};
 
 use crate::active::Entered;
@@ -12,11 +11,9 @@ use crate::host_functions::Function;
 use crate::instance::{Running, State};
 use crate::module::NO_IMPORT;
 use crate::panic::{Panics, Recovery, repair};
-use crate::stacks::PooledStack;
 use crate::status;
 
-/// How many calls may run one inside the other. Each has a stack of its own, and host functions use the one of the call
-/// they answer.
+/// How many calls may run one inside the other. All are on the stack of the thread.
 const MAX_DEPTH: u32 = 32;
 
 /// The log level of a panic's message.
@@ -45,65 +42,39 @@ enum End<R> {
 }
 
 impl<'a> Call<'a> {
-    /// Runs plugin code that is reached through C functions: no panic of it can unwind to here.
+    /// Runs a C function of the plugin, which can't unwind.
     #[inline]
-    pub(crate) fn on_stack<R>(state: &'a State, code: impl FnOnce() -> R) -> Result<R, Trap> {
+    pub(crate) fn of_c<R>(state: &'a State, code: impl FnOnce() -> R) -> Result<R, Trap> {
         Self::run(state, |call| {
-            let mut stack = PooledStack::take()?;
-            let Some(stack) = stack.get() else {
-                return Err(Trap::new(TrapKind::OutOfMemory, "no stack"));
-            };
             let panicking = std::thread::panicking();
-            let mut result = None;
-            let body = |yielder: &Yielder<(), ()>, ()| {
-                call.recovery.set_yielder(yielder);
-                result = Some(catch_unwind(AssertUnwindSafe(code)));
-            };
-            // SAFETY: the coroutine is over when this function is, and all it borrows is older.
-            let mut coroutine =
-                unsafe { Coroutine::<(), (), (), _>::with_stack_unchecked(&mut *stack, body) };
             // SAFETY: `call` is borrowed for longer than that.
             let entered = unsafe { Entered::plugin(call) };
-            let outcome = coroutine.resume(());
+            let outcome = call.recovery.run(code);
             drop(entered);
-            if let CoroutineResult::Yield(()) = outcome {
-                // SAFETY: only the panic hook suspends a coroutine, in a function that can't unwind. What is on the
-                // stack below it was unwound, and what is above it is the frames of this crate that called the
-                // plugin, without anything to drop.
-                unsafe { coroutine.force_reset() };
-                drop(coroutine);
-                // A library counts its panics itself.
-                if !call.recovery.is_aborting() {
-                    repair(panicking);
-                }
-                return Ok(End::Stopped);
-            }
-            drop(coroutine);
-            match result {
-                Some(Ok(result)) => Ok(End::Returned(result)),
-                Some(Err(payload)) => Ok(End::Unwound(payload)),
-                None => Err(Trap::new(TrapKind::Other, "the plugin's code did not run")),
+            match outcome {
+                Some(result) => End::Returned(result),
+                None => call.stopped(panicking),
             }
         })
     }
 
     /// Runs plugin code that is Rust all the way, so that a panic unwinds to here. The code gets its own call.
     #[inline]
-    pub(crate) fn here<R>(state: &'a State, code: impl FnOnce(&Call<'a>) -> R) -> Result<R, Trap> {
+    pub(crate) fn of_rust<R>(state: &'a State, code: impl FnOnce(&Call<'a>) -> R) -> Result<R, Trap> {
         Self::run(state, |call| {
             // SAFETY: `call` is borrowed for longer than that.
             let entered = unsafe { Entered::plugin(call) };
             let result = catch_unwind(AssertUnwindSafe(|| code(call)));
             drop(entered);
-            Ok(match result {
+            match result {
                 Ok(result) => End::Returned(result),
                 Err(payload) => End::Unwound(payload),
-            })
+            }
         })
     }
 
     #[inline]
-    fn run<R>(state: &'a State, code: impl FnOnce(&Call<'a>) -> Result<End<R>, Trap>) -> Result<R, Trap> {
+    fn run<R>(state: &'a State, code: impl FnOnce(&Call<'a>) -> End<R>) -> Result<R, Trap> {
         let depth = state.depth.get();
         if depth >= MAX_DEPTH {
             return Err(Trap::nested_too_deep(MAX_DEPTH));
@@ -116,22 +87,27 @@ impl<'a> Call<'a> {
             panics: Panics::default(),
             recovery: Recovery::default(),
         };
-        let end = code(&call);
-        let result = match end {
-            Ok(End::Returned(result)) if !call.failed.get() => Ok(result),
+        let result = match code(&call) {
+            End::Returned(result) if !call.failed.get() => Ok(result),
             end => Err(call.into_trap(end)),
         };
         state.depth.set(depth);
         result
     }
 
+    /// After the panic hook ended the plugin's code. `panicking` is whether the thread panicked before that code ran.
+    #[cold]
+    fn stopped<R>(&self, panicking: bool) -> End<R> {
+        // A library counts its panics itself.
+        if !self.recovery.is_aborting() {
+            repair(panicking);
+        }
+        End::Stopped
+    }
+
     /// What to say of a call that did not return, or should not have.
     #[cold]
-    fn into_trap<R>(self, end: Result<End<R>, Trap>) -> Trap {
-        let end = match end {
-            Ok(end) => end,
-            Err(trap) => return trap,
-        };
+    fn into_trap<R>(self, end: End<R>) -> Trap {
         if let Some(error) = self.error.take() {
             // What the plugin did when it was told of the failure does not matter.
             forget_payload(end);

@@ -41,7 +41,7 @@ impl NullInstance {
             program,
         };
         if let Some(make) = state.program.make {
-            let plugin = Call::here(&state, |_| make()).map_err(Error::start_trapped)?;
+            let plugin = Call::of_rust(&state, |_| make()).map_err(Error::start_trapped)?;
             let _ = state.plugin.set(RefCell::new(plugin));
         }
         Ok(NullInstance {
@@ -73,7 +73,7 @@ impl Drop for State {
     fn drop(&mut self) {
         // The destructor of a plugin is the plugin's code: its panic must not reach the one who drops the VM.
         if let Some(plugin) = self.plugin.take() {
-            let _ = Call::here(self, |_| drop(plugin));
+            let _ = Call::of_rust(self, |_| drop(plugin));
         }
     }
 }
@@ -114,22 +114,16 @@ impl State {
         };
         let result = match exported.target {
             Target::C(thunk) => {
-                let creates = exported.role == Role::CreatesContext;
-                Call::on_stack(self, || {
-                    if creates {
-                        started::before_context(&self.program);
-                    }
-                    // SAFETY: the table is the plugin's own, and whoever registered it or built the library vouches
-                    // for its types.
-                    unsafe { thunk(&self.program.table, args) }
-                })
+                if exported.role == Role::CreatesContext && !started::is_last(&self.program) {
+                    self.start()?;
+                }
+                // SAFETY: the table is the plugin's own, and whoever registered it or built the library vouches for its
+                // types.
+                Call::of_c(self, || unsafe { thunk(&self.program.table, args) })
             }
             Target::Native(thunk) => self.call_native(thunk, args),
             Target::Allocate => return Ok(self.allocations.allocate(args)),
-            Target::Start => Call::on_stack(self, || {
-                started::start(&self.program);
-                Some(0)
-            }),
+            Target::Start => self.start().map(Some),
             Target::Missing => return Err(self.missing(export)),
         };
         if exported.role == Role::Starts {
@@ -142,6 +136,12 @@ impl State {
         }
     }
 
+    /// Runs the start function of a plugin with the linked SDK.
+    #[cold]
+    fn start(&self) -> Result<u64, Trap> {
+        Call::of_rust(self, |_| started::start(&self.program)).map(|()| 0)
+    }
+
     fn call_native(&self, thunk: crate::native::NativeThunk, args: &[u64]) -> Result<Option<u64>, Trap> {
         let Some(Ok(mut plugin)) = self.plugin.get().map(RefCell::try_borrow_mut) else {
             return Err(Trap::new(
@@ -149,7 +149,7 @@ impl State {
                 "a native plugin can't be called while it waits for a host function",
             ));
         };
-        Call::here(self, |call| thunk(&mut **plugin, call, args))
+        Call::of_rust(self, |call| thunk(&mut **plugin, call, args))
     }
 
     /// A library's panic hook is its own, and so is the one that a Rust type doesn't set.

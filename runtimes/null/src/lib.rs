@@ -39,8 +39,8 @@
 //! started, as the SDK replaces it: set the program's own hook before. The SDK does so once in the life of the process; for
 //! the moment between, a panic of another plugin on another thread would end the process. A panic in a plugin is not printed, but logged by
 //! the host's `proxy_log` at level critical; the hook of the program hears of all others. For plugins with C functions
-//! this takes Unix, 64 bits and `panic = "unwind"`; elsewhere their panics end the process, as C functions in Rust do. How
-//! it works, and what it leaks, is written at the top of `src/panic/mod.rs`.
+//! this takes Unix, x86-64, AArch64 or 64-bit RISC-V, and `panic = "unwind"`; elsewhere their panics end the process, as C
+//! functions in Rust do. How it works, and what it leaks, is written at the top of `src/panic/mod.rs`.
 //!
 //! A shared library has a standard library and a panic hook of its own. A panic in it is a trap if the plugin called the
 //! SDK's `set_log_level`, whose hook logs panics; standard error says "thread caused non-unwinding panic. aborting."
@@ -61,13 +61,13 @@
 //! them. When a host function fails so that the VM can't go on, it and all later ones of the same call return 10, and the
 //! call traps when the plugin returns from it or panics.
 //!
-//! Plugins with C functions run on a stack of their own, of 2 MiB, and so do the host functions that they call.
+//! Plugins run on the stack of the thread that calls them.
 
 #![deny(unsafe_code)]
 
 #[allow(unsafe_code, reason = "finds the running call through a pointer")]
 mod active;
-#[allow(unsafe_code, reason = "runs plugins in coroutines")]
+#[allow(unsafe_code, reason = "says which call is active")]
 mod call;
 #[cfg(all(unix, feature = "dylib"))]
 #[allow(unsafe_code, reason = "loads libraries")]
@@ -89,7 +89,6 @@ mod panic;
 mod plugin;
 mod sdk;
 mod source;
-mod stacks;
 mod started;
 mod status;
 mod word;

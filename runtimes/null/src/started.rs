@@ -24,14 +24,12 @@ pub(crate) fn start(program: &Program) {
     }
 }
 
-/// Makes the plugin the one whose constructors the SDK has.
+/// Whether the SDK has the constructors of this plugin, if it is one that shares the SDK.
 #[inline]
-pub(crate) fn before_context(program: &Program) {
+pub(crate) fn is_last(program: &Program) -> bool {
     let Some(mine) = program.start else {
-        return;
+        return true;
     };
     // Two functions with one address do the same.
-    if !LAST.get().is_some_and(|last| ptr::fn_addr_eq(last, mine)) {
-        start(program);
-    }
+    LAST.get().is_some_and(|last| ptr::fn_addr_eq(last, mine))
 }

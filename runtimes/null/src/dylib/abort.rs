@@ -3,8 +3,8 @@
 //! A library written in Rust has a copy of the standard library of its own, with a panic hook, a lock and a count of
 //! panics of its own. This crate's hook hears nothing of its panics. But the SDK's hook logs them through the host, and
 //! so it is known that one comes before the process would end: see [`Call::heard_panic`](crate::call::Call::heard_panic).
-//! What follows it is `abort`, which raises a signal, and a handler of that signal need not return. The coroutine is
-//! suspended in it, never to be resumed. At that point the library's hook is over and its lock is free. Its
+//! What follows it is `abort`, which raises a signal, and a handler of that signal need not return: it jumps
+//! out of the plugin's code. At that point the library's hook is over and its lock is free. Its
 //! count of panics stays two too high on the thread, which costs its `std::thread::panicking()` the truth and nothing
 //! else.
 //!

@@ -42,10 +42,7 @@ pub(crate) fn reinstall() {
 }
 
 /// Says that the hook can't be replaced any more.
-#[cfg_attr(
-    not(all(unix, target_pointer_width = "64", panic = "unwind")),
-    expect(dead_code)
-)]
+#[cfg_attr(not(ends_panics), expect(dead_code))]
 pub(super) fn locked() {
     LOCKED.store(true, Ordering::Relaxed);
 }

@@ -11,8 +11,8 @@
 //! that runs, and so the place to act.
 //!
 //! # The steps
-//! 1. The plugin's code runs in a coroutine, on a stack of its own: the one way to leave frames that may neither return
-//!    nor be unwound is never to resume them.
+//! 1. Before the plugin's code runs, the place to go on at is written down, as C's `setjmp` does: the one way to leave
+//!    frames that may neither return nor be unwound is to jump out of them.
 //! 2. The hook ([`hook`]) is told of the plugin's own panic first. It writes down the text and returns. The plugin's
 //!    frames are unwound as ever: destructors run, the borrows of the SDK's `RefCell`s end. A plugin that catches its panic
 //!    goes on, and nobody hears of it.
@@ -23,8 +23,9 @@
 //!    of one frame after another and asks a function of ours before each. What the hook was given to read is in the frame
 //!    of std's that called it and that holds the lock, so it is known which frame that is. When that one's landing pad is
 //!    done and the next frame comes up, the lock is free.
-//! 5. There the function suspends the coroutine, which is never resumed. The one who called the plugin is back on the
-//!    thread's own stack, and takes the coroutine's for the next call.
+//! 5. There the function jumps to the one who called the plugin. The frames that are left behind have nothing more to drop:
+//!    std's are through with it, and those of the plugin end at the C function, whose own panic came after it had
+//!    dropped what it had.
 //! 6. The thread still counts two panics, the plugin's and the second one, and is marked as inside the hook. [`repair`]
 //!    sets both right, or `std::thread::panicking()` would say yes from now on and the next panic would end the process.
 //!
@@ -47,17 +48,17 @@
 //! on `std::thread::panicking()` looks at the count of its own thread, which is right.
 //!
 //! # Where it does not hold
-//! * In programs built with `panic = "abort"`, on Windows and on 32-bit systems: a panic in a plugin with C entry
-//!   points ends the process, after it was printed.
+//! * In programs built with `panic = "abort"`, on Windows, and on other machines than x86-64, AArch64 and RISC-V of 64 bits:
+//!   a panic in a plugin with C entry points ends the process, after it was printed.
 //! * For what Rust ends the process for without a panic: running out of memory, `process::abort`, a stack overflow; and
 //!   for the checks of undefined behaviour in builds with debug assertions.
 //! * When the program replaces the panic hook after the first engine was made, and keeps the old one out.
 
 mod hook;
 mod repair;
-#[cfg(all(unix, target_pointer_width = "64", panic = "unwind"))]
+#[cfg(ends_panics)]
 mod unwind;
-#[cfg(not(all(unix, target_pointer_width = "64", panic = "unwind")))]
+#[cfg(not(ends_panics))]
 #[path = "no_unwind.rs"]
 mod unwind;
 

@@ -10,8 +10,8 @@ thread_local! {
     static REPAIRING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// To be called when a coroutine was abandoned inside of the panic hook. `panicking` is whether the thread panicked
-/// before the coroutine ran.
+/// To be called when a plugin's code was left from inside the panic hook. `panicking` is whether the thread panicked
+/// before that code ran.
 ///
 /// std keeps two things for each thread: how many panics are on their way, and whether the hook runs. A panic adds one to
 /// the count and sets the flag; the hook's end clears the flag; a `catch_unwind` that catches takes one from the count and

@@ -3,10 +3,11 @@
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
+use std::ops::ControlFlow;
 use std::panic::PanicHookInfo;
 use std::ptr;
 
-use corosensei::Yielder;
+use sjlj2::{JumpPoint, catch_long_jump};
 
 use super::hook;
 
@@ -37,65 +38,85 @@ const GO_ON: c_int = 0;
 /// `_UA_END_OF_STACK`.
 const END_OF_STACK: c_int = 16;
 
-/// How a call that runs in a coroutine is ended by the panic hook.
+/// How a call of C functions is ended by the panic hook.
 pub(crate) struct Recovery {
-    /// Suspends the coroutine; null before it runs, and for a call that runs in none.
-    yielder: Cell<*const Yielder<(), ()>>,
-    /// The frame that the unwinding came to last.
-    frame: Cell<usize>,
-    /// An address in the frame of std's that called the hook.
-    caller: Cell<usize>,
-    /// Whether the landing pad of that frame was run.
-    cleaned: Cell<bool>,
+    /// Where the call goes on when it is ended; null before it runs, and for a call of Rust all the way.
+    landing: Cell<*mut ()>,
     /// A panic in a library has told the host that `abort` comes next.
     #[cfg(feature = "dylib")]
     aborting: Cell<bool>,
-    exception: UnsafeCell<MaybeUninit<Exception>>,
+    /// Written by the hook, once, and kept here because the hook's frames don't outlive the unwinding.
+    unwinding: UnsafeCell<MaybeUninit<Unwinding>>,
+}
+
+/// A call that is being ended.
+struct Unwinding {
+    exception: Exception,
+    /// The frame that the unwinding came to last.
+    frame: Cell<usize>,
+    /// An address in the frame of std's that called the hook.
+    caller: usize,
+    /// Whether the landing pad of that frame was run.
+    cleaned: Cell<bool>,
+    landing: *mut (),
 }
 
 impl Default for Recovery {
     #[inline]
     fn default() -> Self {
         Recovery {
-            yielder: Cell::new(ptr::null()),
-            frame: Cell::new(0),
-            caller: Cell::new(0),
-            cleaned: Cell::new(false),
+            landing: Cell::new(ptr::null_mut()),
             #[cfg(feature = "dylib")]
             aborting: Cell::new(false),
-            exception: UnsafeCell::new(MaybeUninit::uninit()),
+            unwinding: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
 }
 
 impl Recovery {
+    /// Runs plugin code, which must not unwind. `None` when it was ended.
     #[inline]
-    pub(crate) fn set_yielder(&self, yielder: &Yielder<(), ()>) {
-        self.yielder.set(yielder);
+    pub(crate) fn run<R>(&self, code: impl FnOnce() -> R) -> Option<R> {
+        let outcome = catch_long_jump(|landing| {
+            self.landing.set(landing.as_raw());
+            code()
+        });
+        match outcome {
+            ControlFlow::Continue(result) => Some(result),
+            ControlFlow::Break(_) => None,
+        }
     }
 
-    /// Leaves the coroutine for good. Returns only in a call that runs in none.
+    /// Leaves the plugin's code for good. Returns only in a call that can't be left.
     ///
     /// `info` is what the hook was given.
     pub(super) fn stop(&self, info: &PanicHookInfo<'_>) {
-        if self.yielder.get().is_null() {
+        let landing = self.landing.get();
+        if landing.is_null() {
             return;
         }
-        self.caller.set(ptr::from_ref(info).addr());
-        let exception = self.exception.get().cast::<Exception>();
-        // SAFETY: the exception lives in the call, on the stack of the one who waits for the coroutine, and is used
-        // this once; `unwinds` takes what it is given here.
+        let unwinding = self.unwinding.get().cast::<Unwinding>();
+        // SAFETY: it lives in the call, whose frame the unwinding doesn't get to, and is used this once; `unwinds` takes what it
+        // is given here.
         unsafe {
-            exception.write(Exception {
-                class: u64::from_be_bytes(*b"EBAYnull"),
-                cleanup: None,
-                private: [0; 6],
+            unwinding.write(Unwinding {
+                exception: Exception {
+                    class: u64::from_be_bytes(*b"EBAYnull"),
+                    cleanup: None,
+                    private: [0; 6],
+                },
+                frame: Cell::new(0),
+                caller: ptr::from_ref(info).addr(),
+                cleaned: Cell::new(false),
+                landing,
             });
-            _Unwind_ForcedUnwind(exception, unwinds, ptr::from_ref(self).cast_mut().cast());
+            _Unwind_ForcedUnwind(&raw mut (*unwinding).exception, unwinds, unwinding.cast());
         }
         // Some frame can't be unwound. The one that holds std's lock may be behind it.
         hook::locked();
-        self.suspend();
+        // SAFETY: this is called by the hook, from the plugin's code that `run` runs, when it came to a function that can't
+        // unwind. What is left is frames of the hook.
+        unsafe { leave(landing) }
     }
 
     /// Says that an `abort` may come, and that it can be stopped.
@@ -112,28 +133,25 @@ impl Recovery {
         false
     }
 
-    /// In a handler of the signal that `abort` raises: leaves the coroutine for good if a panic came first.
+    /// In a handler of the signal that `abort` raises: leaves the plugin's code for good if a panic came first.
     #[cfg(feature = "dylib")]
     pub(crate) fn stop_aborting(&self) {
-        if self.aborting.get() {
-            self.suspend();
+        if self.aborting.get() && !self.landing.get().is_null() {
+            // SAFETY: this is called by a signal in `abort`, from the plugin's code that `run` runs. That panicked, and what
+            // of it can unwind did.
+            unsafe { leave(self.landing.get()) }
         }
     }
+}
 
-    fn suspend(&self) {
-        // SAFETY: set by the coroutine that runs, which this code is part of.
-        if let Some(yielder) = unsafe { self.yielder.get().as_ref() } {
-            yielder.suspend(());
-        }
-    }
-
+impl Unwinding {
     /// Whether the unwinding has gone far enough when it comes to this frame, given as the lowest address in it.
     fn is_enough(&self, actions: c_int, frame: usize) -> bool {
         let again = self.frame.replace(frame) == frame;
         if actions & END_OF_STACK != 0 {
             return true;
         }
-        if frame <= self.caller.get() {
+        if frame <= self.caller {
             // Those of the hook, and last the one that called it. The hook's may have landing pads too, in builds
             // without optimisations.
             self.cleaned.set(again);
@@ -148,6 +166,16 @@ impl Recovery {
     }
 }
 
+/// Leaves the plugin's code for the place where its call goes on.
+///
+/// # Safety
+/// `landing` was set by [`Recovery::run`], which has not returned. What was called since then and has something to drop was
+/// unwound, up to a function that can't unwind.
+unsafe fn leave(landing: *mut ()) -> ! {
+    // SAFETY: the caller's promise.
+    unsafe { JumpPoint::from_raw(landing).long_jump(0) }
+}
+
 /// Asked before each frame. Each is seen once, and once more after its landing pad, if it has one.
 unsafe extern "C-unwind" fn unwinds(
     _version: c_int,
@@ -158,11 +186,13 @@ unsafe extern "C-unwind" fn unwinds(
     argument: *mut c_void,
 ) -> c_int {
     // SAFETY: the argument is what `stop` gave.
-    let recovery = unsafe { &*argument.cast_const().cast::<Recovery>() };
+    let unwinding = unsafe { &*argument.cast_const().cast::<Unwinding>() };
     // SAFETY: the unwinder's own context.
     let frame = unsafe { _Unwind_GetCFA(context) };
-    if recovery.is_enough(actions, frame) {
-        recovery.suspend();
+    if unwinding.is_enough(actions, frame) {
+        // SAFETY: `stop` found it set, in code that `run` runs. The frames of the hook are unwound, and so is the one of
+        // std's that called it; the next is the function that can't unwind.
+        unsafe { leave(unwinding.landing) }
     }
     GO_ON
 }
