@@ -1,9 +1,13 @@
 //! The header map that guests see.
 
+mod text;
+
 use std::fmt;
 
 use enginebay_abi::Status;
 use enginebay_abi::pairs::PairsLimits;
+
+use text::Text;
 
 /// HTTP headers, trailers or metadata, in order, with repeated names: names in lower case, pseudo-headers
 /// (`:path`) among them.
@@ -14,7 +18,7 @@ use enginebay_abi::pairs::PairsLimits;
 #[derive(Clone)]
 pub struct HeaderMap {
     /// `name\0value\0` of every entry, and what entries left behind that were changed.
-    bytes: Vec<u8>,
+    bytes: Text,
     entries: Vec<Entry>,
     /// Length of all names and values that are still in use.
     size: usize,
@@ -110,7 +114,7 @@ impl HeaderMap {
     /// An empty map with the default limits.
     pub fn new() -> Self {
         HeaderMap {
-            bytes: Vec::new(),
+            bytes: Text::new(),
             entries: Vec::new(),
             size: 0,
             contiguous: true,
@@ -202,19 +206,14 @@ impl HeaderMap {
     /// Adds a header that is known to be one: from a parser of HTTP, or a constant. The name is in lower case.
     ///
     /// Spares what [`HeaderMap::add`] checks; what is wrong here goes to the plugin as it is.
-    #[inline]
+    #[inline(always)]
     pub fn push_valid(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         let (name, value) = (name.as_ref(), value.as_ref());
         self.entries.push(Entry {
-            start: self.bytes.len() as u32,
+            start: self.bytes.push(name, value),
             name_len: name.len() as u32,
             value_len: value.len() as u32,
         });
-        self.bytes.reserve(name.len() + value.len() + 2);
-        self.bytes.extend_from_slice(name);
-        self.bytes.push(0);
-        self.bytes.extend_from_slice(value);
-        self.bytes.push(0);
         self.size += name.len() + value.len();
         self.changed();
     }
@@ -244,10 +243,8 @@ impl HeaderMap {
         check_value(value)?;
         let old = self.entries[first];
         self.check_room(0, self.size - old.value_len as usize, value.len())?;
-        let start = self.bytes.len();
-        self.write(name, value);
         self.entries[first] = Entry {
-            start: start as u32,
+            start: self.bytes.push_lowercase(name, value),
             name_len: old.name_len,
             value_len: value.len() as u32,
         };
@@ -386,11 +383,10 @@ impl HeaderMap {
 
     fn push(&mut self, name: &[u8], value: &[u8]) {
         self.entries.push(Entry {
-            start: self.bytes.len() as u32,
+            start: self.bytes.push_lowercase(name, value),
             name_len: name.len() as u32,
             value_len: value.len() as u32,
         });
-        self.write(name, value);
         self.size += name.len() + value.len();
         self.changed();
         self.compact();
@@ -400,16 +396,6 @@ impl HeaderMap {
     fn changed(&mut self) {
         self.modified = true;
         self.changes = self.changes.wrapping_add(1);
-    }
-
-    fn write(&mut self, name: &[u8], value: &[u8]) {
-        self.bytes.reserve(name.len() + value.len() + 2);
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(name);
-        self.bytes[start..].make_ascii_lowercase();
-        self.bytes.push(0);
-        self.bytes.extend_from_slice(value);
-        self.bytes.push(0);
     }
 
     fn retain(&mut self, mut keep: impl FnMut(&[u8]) -> bool) {
@@ -431,11 +417,10 @@ impl HeaderMap {
         if self.bytes.len() <= 4096 + 2 * live {
             return;
         }
-        let mut bytes = Vec::with_capacity(live);
-        for entry in &mut self.entries {
-            let start = entry.start as usize;
-            entry.start = bytes.len() as u32;
-            bytes.extend_from_slice(&self.bytes[start..start + entry.stored_len()]);
+        let mut bytes = Text::with_capacity(live);
+        for index in 0..self.entries.len() {
+            let entry = self.entries[index];
+            self.entries[index].start = bytes.push(self.name(entry), self.value(entry));
         }
         self.bytes = bytes;
         self.contiguous = true;

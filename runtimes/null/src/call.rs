@@ -1,8 +1,8 @@
 //! Calls into plugins.
 
 use std::any::Any;
-use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::{Cell, OnceCell};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 
 use enginebay_engine::{HostError, Trap, TrapKind, invoke};
 
@@ -10,7 +10,7 @@ use crate::active::Entered;
 use crate::host_functions::Function;
 use crate::instance::{Running, State};
 use crate::module::NO_IMPORT;
-use crate::panic::{Panics, Recovery, repair};
+use crate::panic::{Ending, Landing, Panics, repair};
 use crate::status;
 
 /// How many calls may run one inside the other. All are on the stack of the thread.
@@ -22,14 +22,22 @@ const CRITICAL: u64 = 5;
 /// One call into a plugin: an outermost one, or one that a host function makes back into it.
 pub(crate) struct Call<'a> {
     state: &'a State,
+    /// Where the call goes on when the panic hook ends it.
+    landing: Landing,
+    /// What most calls don't have.
+    trouble: OnceCell<Box<Trouble>>,
+}
+
+/// What went wrong in a call.
+#[derive(Default)]
+pub(crate) struct Trouble {
     /// Set with `error`: the plugin gets no further host function.
     failed: Cell<bool>,
     /// The error of a host function, which can't unwind through the plugin and waits here for its end.
     error: Cell<Option<HostError>>,
-    /// What the panic hook heard of this call.
+    /// What the panic hook heard of the call.
     pub(crate) panics: Panics,
-    /// How the panic hook ends the call, where it can be ended.
-    pub(crate) recovery: Recovery,
+    ending: Ending,
 }
 
 /// How a plugin's code came to an end.
@@ -49,7 +57,7 @@ impl<'a> Call<'a> {
             let panicking = std::thread::panicking();
             // SAFETY: `call` is borrowed for longer than that.
             let entered = unsafe { Entered::plugin(call) };
-            let outcome = call.recovery.run(code);
+            let outcome = call.landing.run(code);
             drop(entered);
             match outcome {
                 Some(result) => End::Returned(result),
@@ -82,14 +90,12 @@ impl<'a> Call<'a> {
         state.depth.set(depth + 1);
         let call = Call {
             state,
-            failed: Cell::new(false),
-            error: Cell::new(None),
-            panics: Panics::default(),
-            recovery: Recovery::default(),
+            landing: Landing::default(),
+            trouble: OnceCell::new(),
         };
         let result = match code(&call) {
-            End::Returned(result) if !call.failed.get() => Ok(result),
-            end => Err(call.into_trap(end)),
+            End::Returned(result) if call.trouble.get().is_none() => Ok(result),
+            end => call.troubled(end),
         };
         state.depth.set(depth);
         result
@@ -99,26 +105,47 @@ impl<'a> Call<'a> {
     #[cold]
     fn stopped<R>(&self, panicking: bool) -> End<R> {
         // A library counts its panics itself.
-        if !self.recovery.is_aborting() {
+        if !self.trouble().ending.is_aborting() {
             repair(panicking);
         }
         End::Stopped
     }
 
-    /// What to say of a call that did not return, or should not have.
+    /// What comes of a call in which something went wrong. A panic that the plugin caught is nothing.
     #[cold]
-    fn into_trap<R>(self, end: End<R>) -> Trap {
-        if let Some(error) = self.error.take() {
-            // What the plugin did when it was told of the failure does not matter.
-            forget_payload(end);
-            return Trap::from_host_error(error);
-        }
+    fn troubled<R>(&self, end: End<R>) -> Result<R, Trap> {
+        let trouble = self.trouble();
+        let end = match end {
+            End::Returned(result) if !trouble.failed.get() => return Ok(result),
+            end => end,
+        };
         forget_payload(end);
-        let text = self.panics.first();
-        if !self.recovery.is_aborting() {
+        // What the plugin did when it was told of a failure does not matter.
+        if let Some(error) = trouble.error.take() {
+            return Err(Trap::from_host_error(error));
+        }
+        let text = trouble.panics.first();
+        if !trouble.ending.is_aborting() {
             self.log(&text);
         }
-        Trap::new(TrapKind::Unreachable, one_line(&text))
+        Err(Trap::new(TrapKind::Unreachable, one_line(&text)))
+    }
+
+    pub(crate) fn trouble(&self) -> &Trouble {
+        self.trouble.get_or_init(Box::default)
+    }
+
+    /// In the panic hook, at a function that can't unwind: ends the call. Returns where that can't be done.
+    pub(crate) fn stop(&self, info: &PanicHookInfo<'_>) {
+        self.trouble().ending.stop(&self.landing, info);
+    }
+
+    /// In a handler of the signal that `abort` raises: ends the call if a panic came first.
+    #[cfg(all(unix, feature = "dylib"))]
+    pub(crate) fn stop_aborting(&self) {
+        if let Some(trouble) = self.trouble.get() {
+            trouble.ending.stop_aborting(&self.landing);
+        }
     }
 
     /// Tells the host of a panic, as the SDK does in WebAssembly.
@@ -139,7 +166,7 @@ impl<'a> Call<'a> {
         if function == Function::proxy_log && self.state.program.is_library() && self.heard_panic(args) {
             return status::OK;
         }
-        if self.failed.get() {
+        if self.has_failed() {
             return status::INTERNAL_FAILURE;
         }
         let status = match self.invoke(function, args) {
@@ -174,13 +201,13 @@ impl<'a> Call<'a> {
             return true;
         }
         if text.ends_with(":\npanic in a destructor during cleanup") {
-            self.panics.note_cleanup();
+            self.trouble().panics.note_cleanup();
             return true;
         }
-        self.panics.note(text.into_owned());
+        self.trouble().panics.note(text.into_owned());
         // In a library that was built not to unwind, `abort` comes next.
-        self.recovery.expect_abort();
-        if !self.failed.get()
+        self.trouble().ending.expect_abort();
+        if !self.has_failed()
             && let Err(error) = self.invoke(Function::proxy_log, args)
         {
             self.fail(error);
@@ -189,10 +216,16 @@ impl<'a> Call<'a> {
         true
     }
 
+    #[inline]
+    fn has_failed(&self) -> bool {
+        self.trouble.get().is_some_and(|trouble| trouble.failed.get())
+    }
+
     #[cold]
     fn fail(&self, error: HostError) {
-        self.error.set(Some(error));
-        self.failed.set(true);
+        let trouble = self.trouble();
+        trouble.error.set(Some(error));
+        trouble.failed.set(true);
     }
 
     /// Calls the host; `None` when it doesn't offer the function.

@@ -117,9 +117,17 @@ impl State {
                 if exported.role == Role::CreatesContext && !started::is_last(&self.program) {
                     self.start()?;
                 }
-                // SAFETY: the table is the plugin's own, and whoever registered it or built the library vouches for its
-                // types.
-                Call::of_c(self, || unsafe { thunk(&self.program.table, args) })
+                // Not in the result, which goes through memory: a word of it alone is read as it was written.
+                let called = Cell::new(true);
+                let word = Call::of_c(self, || {
+                    // SAFETY: the table is the plugin's own, and whoever registered it or built the library vouches for
+                    // its types.
+                    unsafe { thunk(&self.program.table, args) }.unwrap_or_else(|| {
+                        called.set(false);
+                        0
+                    })
+                });
+                word.map(|word| called.get().then_some(word))
             }
             Target::Native(thunk) => self.call_native(thunk, args),
             Target::Allocate => return Ok(self.allocations.allocate(args)),

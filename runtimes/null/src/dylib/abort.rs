@@ -53,7 +53,7 @@ unsafe extern "C" fn on_abort(signal: c_int, info: *mut libc::siginfo_t, context
     active::with(|call| {
         if let Some(call) = call {
             // Does not return for a panic in a library.
-            call.recovery.stop_aborting();
+            call.stop_aborting();
         }
     });
     let Some(Before(before)) = BEFORE.get() else {

@@ -42,7 +42,7 @@ pub(crate) fn reinstall() {
 }
 
 /// Says that the hook can't be replaced any more.
-#[cfg_attr(not(ends_panics), expect(dead_code))]
+#[cfg_attr(not(all(leaves_frames, panic = "unwind")), expect(dead_code))]
 pub(super) fn locked() {
     LOCKED.store(true, Ordering::Relaxed);
 }
@@ -91,11 +91,11 @@ fn hook(info: &PanicHookInfo<'_>) {
 
 fn in_plugin(call: &Call<'_>, info: &PanicHookInfo<'_>) {
     match Kind::of(info) {
-        Kind::Unwinds => return call.panics.note(info.to_string()),
-        Kind::AtBoundary => call.recovery.stop(info),
+        Kind::Unwinds => return call.trouble().panics.note(info.to_string()),
+        Kind::AtBoundary => call.stop(info),
         Kind::InCleanup => {
-            call.panics.note_cleanup();
-            call.recovery.stop(info);
+            call.trouble().panics.note_cleanup();
+            call.stop(info);
         }
         Kind::Ends => {}
     }
@@ -107,7 +107,7 @@ fn in_plugin(call: &Call<'_>, info: &PanicHookInfo<'_>) {
 fn explain(call: &Call<'_>, info: &PanicHookInfo<'_>) {
     eprintln!(
         "a native plugin ends the process; before that: {}",
-        call.panics.first()
+        call.trouble().panics.first()
     );
     previous(info);
 }

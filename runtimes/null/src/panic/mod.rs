@@ -56,9 +56,9 @@
 
 mod hook;
 mod repair;
-#[cfg(ends_panics)]
+#[cfg(all(leaves_frames, panic = "unwind"))]
 mod unwind;
-#[cfg(not(ends_panics))]
+#[cfg(not(all(leaves_frames, panic = "unwind")))]
 #[path = "no_unwind.rs"]
 mod unwind;
 
@@ -66,7 +66,7 @@ use std::cell::Cell;
 
 pub(crate) use hook::{install, reinstall};
 pub(crate) use repair::repair;
-pub(crate) use unwind::Recovery;
+pub(crate) use unwind::{Ending, Landing};
 
 /// What the hook wrote down about a call: the texts of the last two panics that can unwind.
 #[derive(Default)]

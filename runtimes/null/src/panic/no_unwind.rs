@@ -2,16 +2,21 @@
 
 use std::panic::PanicHookInfo;
 
-/// Nothing: the process ends when the hook returns.
+/// Nowhere: the process ends when the hook returns.
 #[derive(Default)]
-pub(crate) struct Recovery;
+pub(crate) struct Landing;
 
-impl Recovery {
+impl Landing {
     pub(crate) fn run<R>(&self, code: impl FnOnce() -> R) -> Option<R> {
         Some(code())
     }
+}
 
-    pub(super) fn stop(&self, _: &PanicHookInfo<'_>) {}
+#[derive(Default)]
+pub(crate) struct Ending;
+
+impl Ending {
+    pub(crate) fn stop(&self, _: &Landing, _: &PanicHookInfo<'_>) {}
 
     #[cfg(feature = "dylib")]
     pub(crate) fn expect_abort(&self) {}
@@ -21,5 +26,5 @@ impl Recovery {
     }
 
     #[cfg(all(unix, feature = "dylib"))]
-    pub(crate) fn stop_aborting(&self) {}
+    pub(crate) fn stop_aborting(&self, _: &Landing) {}
 }

@@ -38,10 +38,33 @@ const GO_ON: c_int = 0;
 /// `_UA_END_OF_STACK`.
 const END_OF_STACK: c_int = 16;
 
-/// How a call of C functions is ended by the panic hook.
-pub(crate) struct Recovery {
-    /// Where the call goes on when it is ended; null before it runs, and for a call of Rust all the way.
-    landing: Cell<*mut ()>,
+/// Where a call of C functions goes on when it is ended; null before it runs, and for a call of Rust all the way.
+pub(crate) struct Landing(Cell<*mut ()>);
+
+impl Default for Landing {
+    #[inline]
+    fn default() -> Self {
+        Landing(Cell::new(ptr::null_mut()))
+    }
+}
+
+impl Landing {
+    /// Runs plugin code, which must not unwind. `None` when it was ended.
+    #[inline]
+    pub(crate) fn run<R>(&self, code: impl FnOnce() -> R) -> Option<R> {
+        let outcome = catch_long_jump(|landing| {
+            self.0.set(landing.as_raw());
+            code()
+        });
+        match outcome {
+            ControlFlow::Continue(result) => Some(result),
+            ControlFlow::Break(_) => None,
+        }
+    }
+}
+
+/// How the panic hook ends a call.
+pub(crate) struct Ending {
     /// A panic in a library has told the host that `abort` comes next.
     #[cfg(feature = "dylib")]
     aborting: Cell<bool>,
@@ -61,11 +84,9 @@ struct Unwinding {
     landing: *mut (),
 }
 
-impl Default for Recovery {
-    #[inline]
+impl Default for Ending {
     fn default() -> Self {
-        Recovery {
-            landing: Cell::new(ptr::null_mut()),
+        Ending {
             #[cfg(feature = "dylib")]
             aborting: Cell::new(false),
             unwinding: UnsafeCell::new(MaybeUninit::uninit()),
@@ -73,31 +94,17 @@ impl Default for Recovery {
     }
 }
 
-impl Recovery {
-    /// Runs plugin code, which must not unwind. `None` when it was ended.
-    #[inline]
-    pub(crate) fn run<R>(&self, code: impl FnOnce() -> R) -> Option<R> {
-        let outcome = catch_long_jump(|landing| {
-            self.landing.set(landing.as_raw());
-            code()
-        });
-        match outcome {
-            ControlFlow::Continue(result) => Some(result),
-            ControlFlow::Break(_) => None,
-        }
-    }
-
+impl Ending {
     /// Leaves the plugin's code for good. Returns only in a call that can't be left.
     ///
     /// `info` is what the hook was given.
-    pub(super) fn stop(&self, info: &PanicHookInfo<'_>) {
-        let landing = self.landing.get();
+    pub(crate) fn stop(&self, landing: &Landing, info: &PanicHookInfo<'_>) {
+        let landing = landing.0.get();
         if landing.is_null() {
             return;
         }
         let unwinding = self.unwinding.get().cast::<Unwinding>();
-        // SAFETY: it lives in the call, whose frame the unwinding doesn't get to, and is used this once; `unwinds` takes what it
-        // is given here.
+        // SAFETY: it lives as long as the call, and is used this once; `unwinds` takes what it is given here.
         unsafe {
             unwinding.write(Unwinding {
                 exception: Exception {
@@ -125,7 +132,7 @@ impl Recovery {
         self.aborting.set(true);
     }
 
-    /// Whether the call was ended by [`Recovery::stop_aborting`].
+    /// Whether the call was ended by [`Ending::stop_aborting`].
     pub(crate) fn is_aborting(&self) -> bool {
         #[cfg(feature = "dylib")]
         return self.aborting.get();
@@ -135,11 +142,12 @@ impl Recovery {
 
     /// In a handler of the signal that `abort` raises: leaves the plugin's code for good if a panic came first.
     #[cfg(feature = "dylib")]
-    pub(crate) fn stop_aborting(&self) {
-        if self.aborting.get() && !self.landing.get().is_null() {
+    pub(crate) fn stop_aborting(&self, landing: &Landing) {
+        let landing = landing.0.get();
+        if self.aborting.get() && !landing.is_null() {
             // SAFETY: this is called by a signal in `abort`, from the plugin's code that `run` runs. That panicked, and what
             // of it can unwind did.
-            unsafe { leave(self.landing.get()) }
+            unsafe { leave(landing) }
         }
     }
 }
@@ -169,7 +177,7 @@ impl Unwinding {
 /// Leaves the plugin's code for the place where its call goes on.
 ///
 /// # Safety
-/// `landing` was set by [`Recovery::run`], which has not returned. What was called since then and has something to drop was
+/// `landing` was set by [`Landing::run`], which has not returned. What was called since then and has something to drop was
 /// unwound, up to a function that can't unwind.
 unsafe fn leave(landing: *mut ()) -> ! {
     // SAFETY: the caller's promise.
