@@ -5,11 +5,11 @@ use std::task::Context;
 
 use enginebay::abi::{FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus};
 use enginebay::{Absent, ContextId, Failure, Vm};
-use http::request;
+use http::{request, response};
 
 use crate::chain::{Filter, Inner, LocalChain};
 use crate::handle::Handle;
-use crate::message::RequestHead;
+use crate::message::ResponseHead;
 use crate::properties::Facts;
 use crate::reply::Reply;
 use crate::state::{Dir, Hold, HttpHandle, Open, Stream};
@@ -28,6 +28,7 @@ pub(crate) struct StreamCx {
 }
 
 impl StreamCx {
+    #[inline]
     pub(crate) fn new(
         chain: &LocalChain,
         parts: request::Parts,
@@ -44,9 +45,19 @@ impl StreamCx {
             facts.started = chain.platform().monotonic_ns();
             given = parts.extensions.get::<StreamAttributes>().cloned();
         }
-        let request = RequestHead::new(parts, chain.options.tls);
-        let stream = Stream::begin(&chain, request, facts, given);
+        let stream = Stream::begin(&chain, parts, facts, given);
         StreamCx { chain, stream }
+    }
+
+    /// There is a response, with this head.
+    #[inline]
+    pub(crate) fn answered(&self, parts: response::Parts) {
+        let mut state = self.stream.state();
+        if self.chain.asks_properties {
+            state.given[1] = parts.extensions.get::<StreamAttributes>().cloned();
+        }
+        state.response = Some(ResponseHead::new(parts));
+        state.responding = true;
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -87,6 +98,8 @@ impl StreamCx {
             let mut state = self.stream.state();
             state.slots[index].lanes[dir as usize].open.head = true;
             match dir {
+                // The map is needed in any case then, and knows its length.
+                Dir::Request if self.chain.keeps_request => state.request_map().len(),
                 Dir::Request => state.request.len(),
                 Dir::Response => state.response.as_ref().map_or(0, |head| head.len()),
             }

@@ -6,19 +6,38 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
 use http::{Request, Response};
 use tower_service::Service;
 
 use crate::context::{EndGuard, StreamCx};
-use crate::lane::{Lane, LaneError, Source};
+use crate::lane::{LaneError, Source};
 use crate::message::ResponseHead;
 use crate::reply::Reply;
 use crate::state::Dir;
-use crate::{BoxError, ConnectionInfo, LocalBody, LocalChain, StreamAttributes};
+use crate::{BoxError, ConnectionInfo, LocalBody, LocalChain};
+
+/// Passes a request on where there is nothing in the chain.
+pub(crate) async fn pass<B, S, R>(
+    mut inner: S,
+    request: Request<B>,
+) -> Result<Response<LocalBody<R>>, S::Error>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+    S: Service<Request<LocalBody<B>>, Response = Response<R>>,
+    R: http_body::Body<Data = Bytes> + Unpin,
+    R::Error: Into<BoxError>,
+{
+    let request = request.map(|body| LocalBody::plain(Dir::Request, Source::Body(body)));
+    let response = inner.call(request).await?;
+    Ok(response.map(|body| LocalBody::plain(Dir::Response, Source::Body(body))))
+}
 
 /// Runs one stream up to its response's head. `inner` is ready. Without a `connection`, that among the request's extensions
 /// is it.
+///
+/// Heads and bodies are some hundred bytes each, so they are made where they stay: what brings them through the plugins has
+/// references.
 pub(crate) async fn drive<B, S, R>(
     chain: LocalChain,
     mut inner: S,
@@ -32,19 +51,19 @@ where
     R: http_body::Body<Data = Bytes> + Unpin,
     R::Error: Into<BoxError>,
 {
-    if chain.0.is_empty() {
-        let request = request.map(|body| LocalBody::plain(Dir::Request, Source::Body(body)));
-        let response = inner.call(request).await?;
-        return Ok(response.map(|body| LocalBody::plain(Dir::Response, Source::Body(body))));
-    }
     let (parts, body) = request.into_parts();
     let head_request = parts.method == http::Method::HEAD;
     let cx = StreamCx::new(&chain, parts, connection);
     let guard = EndGuard::new(cx.clone());
 
-    let response = match send_request(&cx, body).await {
-        Some(request) => {
-            let mut call = pin!(inner.call(request));
+    let mut body = LocalBody::new(Dir::Request, Source::Body(body), cx.clone());
+    let on = match request_through(&cx, &mut body).await {
+        true => cx.stream.state().request.take(),
+        false => None,
+    };
+    let response = match on {
+        Some(parts) => {
+            let mut call = pin!(inner.call(Request::from_parts(parts, body)));
             poll_fn(|task| {
                 // The plugins may answer while the service reads the request's body.
                 if cx.check(Dir::Request).is_err() {
@@ -61,147 +80,146 @@ where
             })
             .await?
         }
-        None => None,
+        None => {
+            drop(body);
+            None
+        }
     };
-    match response {
+    let (parts, source) = match response {
         Some(response) => {
             let (parts, body) = response.into_parts();
-            let source = match body.is_end_stream() {
-                true => Source::End,
-                false => Source::Body(body),
-            };
-            Ok(respond(cx, guard, head_request, parts, source).await)
+            match body.is_end_stream() {
+                true => (parts, Source::End),
+                false => (parts, Source::Body(body)),
+            }
         }
         None => {
             let reply = cx.stream.state().reply.take().unwrap_or(Reply::Closed);
             let (parts, body) = build(&cx, &reply, head_request);
-            let source = match body.is_empty() {
-                true => Source::End,
-                false => Source::Bytes(body),
-            };
-            Ok(respond(cx, guard, head_request, parts, source).await)
+            match body.is_empty() {
+                true => (parts, Source::End),
+                false => (parts, Source::Bytes(body)),
+            }
         }
-    }
+    };
+    cx.answered(parts);
+    let end = matches!(source, Source::End);
+    let mut body = LocalBody::new(Dir::Response, source, cx.clone());
+    let instead = match response_through(&cx, &mut body, end).await {
+        Ok(()) => {
+            let parts = cx.stream.state().response.as_mut().and_then(ResponseHead::take);
+            if let Some(parts) = parts {
+                body.guard(guard);
+                return Ok(Response::from_parts(parts, body));
+            }
+            Reply::BadResponse
+        }
+        Err(reply) => reply,
+    };
+    Ok(direct(&cx, guard, &instead, head_request))
 }
 
-/// Brings the request's head through the plugins. `None` if they answered instead.
-async fn send_request<B>(cx: &StreamCx, body: B) -> Option<Request<LocalBody<B>>>
+/// Brings the request's head through the plugins, to what is to be sent on. False if they answered instead.
+async fn request_through<B>(cx: &StreamCx, body: &mut LocalBody<B>) -> bool
 where
     B: http_body::Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
-    let end = body.is_end_stream();
-    let mut lane = Lane::new(Dir::Request, Source::Body(body));
-    lane.start(cx, end).ok()?;
+    let lane = body.lane();
+    let end = lane.plain_is_end();
+    if lane.start(cx, end).is_err() {
+        return false;
+    }
     match poll_fn(|task| lane.poll_head(cx, task)).await {
         Ok(()) => {}
-        Err(LaneError::Stopped) => return None,
+        Err(LaneError::Stopped) => return false,
         // The client is gone, or broke off its request.
         Err(LaneError::Source(_)) => {
             cx.stream.state().answer(Reply::Closed);
-            return None;
+            return false;
         }
     }
-    let mut body = LocalBody::new(Dir::Request, lane, cx.clone(), None);
     if cx.chain.body_callbacks[Dir::Request as usize] && !end {
         // Also keeps a request from the service that a plugin answers as soon as it sees the body.
-        poll_fn(|task| {
-            body.look_ahead(task);
-            Poll::Ready(())
-        })
-        .await;
-        cx.check(Dir::Request).ok()?;
-    }
-    let taken = {
-        let mut state = cx.stream.state();
-        if cx.chain.keeps_request {
-            state.request_map();
+        look_ahead(body).await;
+        if cx.check(Dir::Request).is_err() {
+            return false;
         }
-        state.request.take(&cx.chain.known)
-    };
-    match taken {
-        Ok(mut parts) => {
-            if body.resized() {
-                parts.headers.remove(CONTENT_LENGTH);
-            }
-            body.declare(&parts.headers);
-            Some(Request::from_parts(parts, body))
+    }
+    let mut state = cx.stream.state();
+    if cx.chain.keeps_request {
+        state.request_map();
+    }
+    match state.request.finish(&cx.chain.known) {
+        Ok(headers) => {
+            body.declare(headers);
+            true
         }
         Err(bad) => {
-            cx.stream.state().answer(Reply::BadRequest(bad));
-            None
+            state.answer(Reply::BadRequest(bad));
+            false
         }
     }
 }
 
-/// Brings a response's head through the plugins that saw the request.
-async fn respond<R>(
-    cx: StreamCx,
-    guard: EndGuard,
-    head_request: bool,
-    parts: http::response::Parts,
-    source: Source<R>,
-) -> Response<LocalBody<R>>
+/// Brings the response's head through the plugins that saw the request, to what is to be sent. `end` says that there is no
+/// body.
+///
+/// # Errors
+/// What is to be sent instead.
+async fn response_through<R>(
+    cx: &StreamCx,
+    body: &mut LocalBody<R>,
+    end: bool,
+) -> Result<(), Reply>
 where
     R: http_body::Body<Data = Bytes> + Unpin,
     R::Error: Into<BoxError>,
 {
-    {
-        let mut state = cx.stream.state();
-        if cx.chain.asks_properties {
-            state.given[1] = parts.extensions.get::<StreamAttributes>().cloned();
-        }
-        state.response = Some(ResponseHead::new(parts));
-        state.responding = true;
-    }
-    let end = matches!(source, Source::End);
-    let mut lane = Lane::new(Dir::Response, source);
-    let went = match lane.start(&cx, end) {
-        Ok(()) => poll_fn(|task| lane.poll_head(&cx, task)).await,
+    let lane = body.lane();
+    let went = match lane.start(cx, end) {
+        Ok(()) => poll_fn(|task| lane.poll_head(cx, task)).await,
         Err(stopped) => Err(stopped.into()),
     };
     if let Err(error) = went {
         let instead = cx.stream.state().reply.take();
-        let reply = match (instead, error) {
+        return Err(match (instead, error) {
             (Some(reply), _) => reply,
             (None, LaneError::Stopped) => Reply::Closed,
             (None, LaneError::Source(_)) => Reply::Upstream,
-        };
-        return direct(&cx, guard, &reply, head_request);
+        });
     }
     cx.stream.state().responded = true;
-    let mut body = LocalBody::new(Dir::Response, lane, cx.clone(), None);
     if cx.chain.body_callbacks[Dir::Response as usize] && !end {
         // A body that is there already gets its length announced.
-        poll_fn(|task| {
-            body.look_ahead(task);
-            Poll::Ready(())
-        })
-        .await;
+        look_ahead(body).await;
     }
-    let taken = {
-        let mut state = cx.stream.state();
-        if cx.chain.keeps_response {
-            state.response_map();
-        }
-        state.response.as_mut().map(|head| {
-            if cx.chain.asks_properties {
-                head.keep_details();
-            }
-            head.take(&cx.chain.known)
-        })
+    let mut state = cx.stream.state();
+    if cx.chain.keeps_response {
+        state.response_map();
+    }
+    let Some(head) = &mut state.response else {
+        return Err(Reply::BadResponse);
     };
-    match taken {
-        Some(Ok(mut parts)) => {
-            if body.resized() {
-                parts.headers.remove(CONTENT_LENGTH);
-            }
-            body.declare(&parts.headers);
-            body.guard(guard);
-            Response::from_parts(parts, body)
-        }
-        _ => direct(&cx, guard, &Reply::BadResponse, head_request),
+    if cx.chain.asks_properties {
+        head.keep_details();
     }
+    let headers = head.finish(&cx.chain.known).map_err(|_| Reply::BadResponse)?;
+    body.declare(headers);
+    Ok(())
+}
+
+/// Moves the plugins along as far as there is something of the body ready.
+async fn look_ahead<B>(body: &mut LocalBody<B>)
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
+    poll_fn(|task| {
+        body.look_ahead(task);
+        Poll::Ready(())
+    })
+    .await;
 }
 
 /// A response that no plugin sees any more.
@@ -225,13 +243,9 @@ where
             head.map(|| cx.chain.spare_map());
         }
     }
-    let taken = head.take(&cx.chain.known);
+    let parts = head.take();
     cx.stream.state().response = Some(head);
-    let parts = taken.unwrap_or_else(|_| {
-        let (mut parts, ()) = Response::new(()).into_parts();
-        parts.status = http::StatusCode::INTERNAL_SERVER_ERROR;
-        parts
-    });
+    let parts = parts.unwrap_or_else(|| Response::new(()).into_parts().0);
     Response::from_parts(parts, LocalBody::last(Source::Bytes(body), guard))
 }
 

@@ -56,6 +56,7 @@ where
     B: http_body::Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
+    #[inline]
     pub(crate) fn new(dir: Dir, source: Source<B>) -> Self {
         Lane {
             dir,
@@ -81,6 +82,11 @@ where
     /// Whether a plugin made the body longer or shorter.
     pub(crate) fn resized(&self) -> bool {
         self.resized
+    }
+
+    /// Whether all of it went through the plugins.
+    pub(crate) fn is_done(&self) -> bool {
+        self.end_out
     }
 
     /// Whether there is something of the body to take.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http_body::{Frame, SizeHint};
 
 use crate::context::{EndGuard, StreamCx};
@@ -71,13 +72,23 @@ where
         }
     }
 
-    pub(crate) fn new(dir: Dir, lane: Lane<B>, cx: StreamCx, guard: Option<EndGuard>) -> Self {
+    /// A body that starts on its way through the plugins.
+    #[inline]
+    pub(crate) fn new(dir: Dir, source: Source<B>, cx: StreamCx) -> Self {
         LocalBody {
-            lane,
+            dir,
+            lane: Lane::new(dir, source),
             cx: Some(cx),
-            guard,
-            ..LocalBody::plain(dir, Source::End)
+            guard: None,
+            declared: None,
+            sent: 0,
+            failed: None,
+            done: false,
         }
+    }
+
+    pub(crate) fn lane(&mut self) -> &mut Lane<B> {
+        &mut self.lane
     }
 
     /// Whether a plugin can ask for attributes of the stream. Only then is there a use for
@@ -94,11 +105,16 @@ where
         }
     }
 
-    /// Remembers what the head announced.
-    pub(crate) fn declare(&mut self, headers: &http::HeaderMap) {
-        self.declared = headers
-            .get(http::header::CONTENT_LENGTH)
-            .and_then(|value| value.to_str().ok()?.parse().ok());
+    /// Has the head announce no length that a plugin changed, and remembers what it announces.
+    pub(crate) fn declare(&mut self, headers: &mut http::HeaderMap) {
+        if self.lane.resized() {
+            headers.remove(CONTENT_LENGTH);
+        } else if !self.lane.is_done() {
+            // What comes yet may be another length.
+            self.declared = headers
+                .get(CONTENT_LENGTH)
+                .and_then(|value| value.to_str().ok()?.parse().ok());
+        }
     }
 
     /// What ends the stream, instead of the body.
@@ -135,10 +151,6 @@ where
         {
             self.failed = Some(into_error(error));
         }
-    }
-
-    pub(crate) fn resized(&self) -> bool {
-        self.lane.resized()
     }
 
     fn end(&mut self) {

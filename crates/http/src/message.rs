@@ -36,6 +36,7 @@ pub(crate) struct RequestHead {
 
 impl RequestHead {
     /// That of no request.
+    #[inline]
     pub(crate) fn none() -> Self {
         RequestHead {
             parts: None,
@@ -44,12 +45,11 @@ impl RequestHead {
         }
     }
 
-    pub(crate) fn new(parts: request::Parts, tls: bool) -> Self {
-        RequestHead {
-            parts: Some(parts),
-            map: None,
-            tls,
-        }
+    /// Begins with these; there is no map.
+    #[inline]
+    pub(crate) fn begin(&mut self, parts: request::Parts, tls: bool) {
+        self.parts = Some(parts);
+        self.tls = tls;
     }
 
     /// Number of headers that plugins see.
@@ -98,18 +98,24 @@ impl RequestHead {
         self.value("content-type").is_some_and(is_grpc)
     }
 
-    /// Takes the head to send on, as the plugins left it.
-    pub(crate) fn take(&mut self, known: &Known) -> Result<request::Parts, BadRequest> {
-        let Some(mut parts) = self.parts.take() else {
+    /// Makes it the head to send on, as the plugins left it. Gives its fields.
+    pub(crate) fn finish(&mut self, known: &Known) -> Result<&mut http::HeaderMap, BadRequest> {
+        let Some(parts) = &mut self.parts else {
             return Err(BadRequest::Invalid);
         };
         if let Some(map) = self.map.as_ref().filter(|map| map.is_modified()) {
             match map.added().filter(|added| only_fields(added.clone())) {
                 Some(added) => append_all(&mut parts.headers, known, added)?,
-                None => rebuild_request(&mut parts, known, map)?,
+                None => rebuild_request(parts, known, map)?,
             }
         }
-        Ok(parts)
+        Ok(&mut parts.headers)
+    }
+
+    /// Takes the head to send on. Once.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Option<request::Parts> {
+        self.parts.take()
     }
 
     pub(crate) fn take_map(&mut self) -> Option<HeaderMap> {
@@ -233,6 +239,7 @@ pub(crate) struct ResponseHead {
 }
 
 impl ResponseHead {
+    #[inline]
     pub(crate) fn new(parts: response::Parts) -> Self {
         ResponseHead {
             status: parts.status,
@@ -291,23 +298,29 @@ impl ResponseHead {
         self.status
     }
 
-    /// Takes the head to send, as the plugins left it.
-    pub(crate) fn take(&mut self, known: &Known) -> Result<response::Parts, Invalid> {
-        let Some(mut parts) = self.parts.take() else {
+    /// Makes it the head to send, as the plugins left it. Gives its fields.
+    pub(crate) fn finish(&mut self, known: &Known) -> Result<&mut http::HeaderMap, Invalid> {
+        let Some(parts) = &mut self.parts else {
             return Err(Invalid);
         };
         if let Some(map) = self.map.as_ref().filter(|map| map.is_modified()) {
             match map.added().filter(|added| only_fields(added.clone())) {
                 Some(added) => append_all(&mut parts.headers, known, added)?,
-                None => rebuild_response(&mut parts, known, map)?,
+                None => rebuild_response(parts, known, map)?,
             }
         }
         self.status = parts.status;
-        Ok(parts)
+        Ok(&mut parts.headers)
     }
 
-    pub(crate) fn into_map(self) -> Option<HeaderMap> {
-        self.map
+    /// Takes the head to send. Once.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Option<response::Parts> {
+        self.parts.take()
+    }
+
+    pub(crate) fn take_map(&mut self) -> Option<HeaderMap> {
+        self.map.take()
     }
 }
 

@@ -8,7 +8,7 @@ use std::task::{Context, Waker};
 use enginebay::abi::{BufferType, MapType, PropertyPath, Status, StreamType};
 use enginebay::host::LifeSpan;
 use enginebay::{Body, HeaderMap, LocalResponse, PropertyDeclaration, StreamState};
-use http::Version;
+use http::{Version, request};
 
 use crate::chain::Inner;
 use crate::fields::Trailers;
@@ -31,16 +31,23 @@ pub(crate) struct Stream(RefCell<State>);
 
 impl Stream {
     /// A stream that begins: in the memory of one that is over, if there is one.
+    #[inline]
     pub(crate) fn begin(
         chain: &Rc<Inner>,
-        request: RequestHead,
+        request: request::Parts,
         facts: Facts,
         given: Option<StreamAttributes>,
     ) -> Rc<Self> {
         let stream = chain
             .spare_stream()
             .unwrap_or_else(|| Rc::new(Stream(RefCell::new(State::new(chain)))));
-        stream.state().begin(chain.filters.len(), request, facts, given);
+        {
+            let mut state = stream.state();
+            state.request.begin(request, chain.options.tls);
+            state.facts = facts;
+            state.given[0] = given;
+            state.slots.resize_with(chain.filters.len(), Slot::default);
+        }
         stream
     }
 
@@ -130,14 +137,6 @@ impl State {
         }
     }
 
-    /// Begins with this request. The state is as new.
-    fn begin(&mut self, filters: usize, request: RequestHead, facts: Facts, given: Option<StreamAttributes>) {
-        self.request = request;
-        self.facts = facts;
-        self.given[0] = given;
-        self.slots.resize_with(filters, Slot::default);
-    }
-
     /// Makes it as new: what it held goes.
     fn clear(&mut self) {
         let State {
@@ -198,7 +197,7 @@ impl State {
 
     /// Takes out the maps that are not needed any more.
     pub(crate) fn take_maps(&mut self) -> (Option<HeaderMap>, Option<HeaderMap>) {
-        let response = self.response.take().and_then(ResponseHead::into_map);
+        let response = self.response.as_mut().and_then(ResponseHead::take_map);
         (self.request.take_map(), response)
     }
 

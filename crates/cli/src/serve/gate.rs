@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use enginebay_http::{ConnectionInfo, LocalService};
 use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, SERVER};
 use http::uri::PathAndQuery;
-use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http::{Method, Request, Response, StatusCode, Uri, Version, response};
 use hyper::body::Incoming;
 use tower_service::Service;
 
@@ -152,29 +152,32 @@ impl Future for GateFuture {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let response = match &mut this.answer {
+        // Each kind leaves by itself: bodies are large, and not moved more than need be.
+        match &mut this.answer {
             Answer::Own(response) => {
                 let response = response.take().expect("a future is not polled after it is ready");
-                response.map(Source::Own)
+                let (head, body) = response.into_parts();
+                let active = this.active.take().expect("likewise");
+                Poll::Ready(Ok(leave(head, Source::Own(body), active)))
             }
             Answer::Chain(future) => {
                 let Ok(response) = ready!(Pin::new(future).poll(context));
-                let mut response = response.map(Source::Chain);
-                headers::clean_response(response.headers_mut());
-                response
+                let (mut head, body) = response.into_parts();
+                headers::clean_response(&mut head.headers);
+                let active = this
+                    .active
+                    .take()
+                    .expect("a future is not polled after it is ready");
+                Poll::Ready(Ok(leave(head, Source::Chain(body), active)))
             }
-        };
-        let active = this
-            .active
-            .take()
-            .expect("a future is not polled after it is ready");
-        Poll::Ready(Ok(leave(response, active)))
+        }
     }
 }
 
-fn leave(mut response: Response<Source>, active: Active) -> Response<ResponseBody> {
+#[inline]
+fn leave(mut head: response::Parts, source: Source, active: Active) -> Response<ResponseBody> {
     let server = active.here().serving().server_name();
-    response.headers_mut().insert(SERVER, server);
-    active.stats().answered(response.status());
-    response.map(|source| ResponseBody::new(source, active))
+    head.headers.insert(SERVER, server);
+    active.stats().answered(head.status);
+    Response::from_parts(head, ResponseBody::new(source, active))
 }
