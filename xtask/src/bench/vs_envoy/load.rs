@@ -31,6 +31,15 @@ pub(super) struct Client {
 }
 
 impl Client {
+    /// The client that never sleeps, under which processor time is counted. wrk sleeps when it has to wait, and to wake it is
+    /// work that the server is charged with: more for a slower server, and none for one that is faster than wrk.
+    pub(super) fn wakeful(&self) -> Client {
+        Client {
+            wrk: false,
+            ..self.clone()
+        }
+    }
+
     pub(super) fn name(&self) -> &'static str {
         if self.wrk { "wrk" } else { "the client of xtask" }
     }

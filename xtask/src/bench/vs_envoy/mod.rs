@@ -34,9 +34,9 @@ pub struct Args {
     /// enginebay's program [default: a release build made now].
     #[arg(long, value_name = "PATH", requires = "vs_envoy")]
     server: Option<PathBuf>,
-    /// How long each measurement takes.
-    #[arg(long, value_name = "N", default_value_t = 3, requires = "vs_envoy")]
-    seconds: u64,
+    /// How long each measurement takes. wrk knows whole seconds only.
+    #[arg(long, value_name = "N", default_value_t = 1.0, requires = "vs_envoy", value_parser = seconds)]
+    seconds: f64,
     /// Connections at once.
     #[arg(long, value_name = "N", default_value_t = 16, requires = "vs_envoy")]
     connections: usize,
@@ -183,14 +183,13 @@ struct Sample {
 pub(super) fn run(args: &Args, rounds: u32, json: Option<&Path>, write: bool) -> Result<()> {
     let programs = Programs::find(args)?;
     let mut report = Report::new(programs.client.name(), &programs.envoy_version);
+    let servers = start(args, &programs)?;
     for round in 1..=rounds {
         report.rounds.push(Vec::new());
-        for case in CASES {
-            let name = case.name();
-            if !args.rows.is_empty() && !args.rows.iter().any(|part| name.contains(part.as_str())) {
-                continue;
-            }
-            let sample = quiet(args, &programs, case).with_context(|| format!("round {round}: {name}"))?;
+        for (case, server) in &servers {
+            let (case, name) = (*case, case.name());
+            let sample =
+                quiet(args, &programs, case, server).with_context(|| format!("round {round}: {name}"))?;
             match sample {
                 Some(sample) => {
                     eprintln!(
@@ -203,6 +202,7 @@ pub(super) fn run(args: &Args, rounds: u32, json: Option<&Path>, write: bool) ->
             }
         }
     }
+    drop(servers);
     if !args.no_starts {
         report.starts = starts::measure(args, &programs, rounds)?;
     }
@@ -218,9 +218,9 @@ pub(super) fn run(args: &Args, rounds: u32, json: Option<&Path>, write: bool) ->
 }
 
 /// One measurement while others leave the machine alone, or nothing when they don't.
-fn quiet(args: &Args, programs: &Programs, case: Case) -> Result<Option<Sample>> {
+fn quiet(args: &Args, programs: &Programs, case: Case, server: &Server) -> Result<Option<Sample>> {
     for _ in 0..=args.retries {
-        let sample = sample(args, programs, case)?;
+        let sample = sample(args, programs, server)?;
         if sample.others <= args.busy {
             return Ok(Some(sample));
         }
@@ -233,7 +233,23 @@ fn quiet(args: &Args, programs: &Programs, case: Case) -> Result<Option<Sample>>
     Ok(None)
 }
 
-fn sample(args: &Args, programs: &Programs, case: Case) -> Result<Sample> {
+/// Starts all servers, each of which does nothing while another is measured: so that what is compared is measured one right
+/// after the other.
+fn start(args: &Args, programs: &Programs) -> Result<Vec<(Case, Server)>> {
+    let mut servers = Vec::new();
+    for case in CASES {
+        let name = case.name();
+        if !args.rows.is_empty() && !args.rows.iter().any(|part| name.contains(part.as_str())) {
+            continue;
+        }
+        let server = start_one(programs, case).with_context(|| name.clone())?;
+        programs.client.run(server.address, WARM_UP).context(name)?;
+        servers.push((case, server));
+    }
+    Ok(servers)
+}
+
+fn start_one(programs: &Programs, case: Case) -> Result<Server> {
     let code = programs.code(Code::of(case));
     let config = config::bootstrap((case.filter != Filter::None).then_some(&Filters {
         runtime: case.runtime,
@@ -251,18 +267,33 @@ fn sample(args: &Args, programs: &Programs, case: Case) -> Result<Sample> {
         filtered == expected,
         "{filtered} filters did their work, and not {expected}"
     );
-    programs.client.run(server.address, WARM_UP)?;
-    let (busy, used) = (Busy::read()?, Used::read(server.id())?);
-    let seen = programs
-        .client
-        .run(server.address, Duration::from_secs(args.seconds))?;
-    let server_used = Used::read(server.id())?.since(&used);
+    Ok(server)
+}
+
+fn sample(args: &Args, programs: &Programs, server: &Server) -> Result<Sample> {
+    let time = Duration::from_secs_f64(args.seconds);
+    let (busy, before) = (Busy::read()?, Used::read(server.id())?);
+    let counted = programs.client.wakeful().run(server.address, time)?;
+    let used = Used::read(server.id())?.since(&before);
+    let seen = match programs.client.wrk {
+        true => programs.client.run(server.address, time)?,
+        false => counted.clone(),
+    };
+    let used_in_all = Used::read(server.id())?.since(&before);
     Ok(Sample {
-        cpu: server_used.as_secs_f64() * 1e6 / seen.requests as f64,
+        cpu: used.as_secs_f64() * 1e6 / counted.requests as f64,
         resident: server.resident()?,
-        others: Busy::read()?.others_since(&busy, server_used),
+        others: Busy::read()?.others_since(&busy, used_in_all),
         seen,
     })
+}
+
+/// Reads a number of seconds.
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds @ 0.1..=3600.0) => Ok(seconds),
+        _ => Err("a number from 0.1 to 3600".to_owned()),
+    }
 }
 
 /// The words before a command that keep it on a processor, and put it before other processes.

@@ -196,7 +196,7 @@ impl Report {
     /// The tables.
     pub(super) fn text(&self) -> String {
         let mut text = format!(
-            "{}\nEnvoy {}; load from {}; {} rounds.\n\n\
+            "{}\nEnvoy {}; CPU under the client of xtask, the rest under {}; {} rounds.\n\n\
              | server | CPU per request, µs | added by the filters, µs | requests/s | p50, µs | p99, µs | RSS, MiB |\n\
              | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n",
             page::machine(),
