@@ -6,7 +6,7 @@ mod stats;
 mod tcp;
 mod waiting;
 
-use std::cell::{Ref, RefCell, RefMut};
+use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +44,8 @@ pub struct Vm<S: StreamState> {
     state: Rc<VmState<S>>,
     instance: RefCell<Box<dyn Instance>>,
     failure: RefCell<Option<Failure>>,
+    /// Whether there is one.
+    failed: Cell<bool>,
 }
 
 impl<S: StreamState> Vm<S> {
@@ -69,6 +71,7 @@ impl<S: StreamState> Vm<S> {
             state,
             instance: RefCell::new(instance),
             failure: RefCell::new(None),
+            failed: Cell::new(false),
         };
         vm.initialize()?;
         Ok(vm)
@@ -564,10 +567,10 @@ impl<S: StreamState> Vm<S> {
     /// Does what the callback asked for and could not have done while it ran.
     #[inline]
     fn after_call(&self) -> Result<(), Failure> {
-        if self.state.done.borrow().is_empty() {
-            return Ok(());
+        match self.state.any_done.get() {
+            false => Ok(()),
+            true => self.delete_done(),
         }
-        self.delete_done()
     }
 
     #[cold]
@@ -584,16 +587,22 @@ impl<S: StreamState> Vm<S> {
                 None => break,
             }
         }
+        self.state.any_done.set(false);
         self.state.stop_iteration.set(stop_iteration);
         Ok(())
     }
 
     #[inline]
     fn check(&self) -> Result<(), Failure> {
-        match &*self.failure.borrow() {
-            None => Ok(()),
-            Some(failure) => Err(failure.clone()),
+        match self.failed.get() {
+            false => Ok(()),
+            true => self.check_failure(),
         }
+    }
+
+    #[cold]
+    fn check_failure(&self) -> Result<(), Failure> {
+        self.failure().map_or(Ok(()), Err)
     }
 
     #[cold]
@@ -612,6 +621,7 @@ impl<S: StreamState> Vm<S> {
         // Before anything of the embedder's runs: a log that calls the VM must find it failed. The first failure
         // stays, since somebody may have been told of it.
         let failure = self.failure.borrow_mut().get_or_insert(failure).clone();
+        self.failed.set(true);
         self.state.log(LogLevel::Critical, &message);
         self.state.cancel_callouts(None);
         // No `proxy_done` will come for them, and their owner has finished them already.

@@ -51,7 +51,7 @@ enum End<R> {
 
 impl<'a> Call<'a> {
     /// Runs a C function of the plugin, which can't unwind.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of_c<R>(state: &'a State, code: impl FnOnce() -> R) -> Result<R, Trap> {
         Self::run(state, |call| {
             let panicking = std::thread::panicking();
@@ -81,7 +81,7 @@ impl<'a> Call<'a> {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn run<R>(state: &'a State, code: impl FnOnce(&Call<'a>) -> End<R>) -> Result<R, Trap> {
         let depth = state.depth.get();
         if depth >= MAX_DEPTH {

@@ -8,8 +8,9 @@ use enginebay_engine::{Error, ExportId, Guest, Host, Instance, Memory, Trap, Tra
 
 use crate::call::Call;
 use crate::memory::AddressSpace;
-use crate::module::{Exported, Program, Role, Target};
-use crate::native::{Allocations, NativePlugin};
+use crate::entry_points::Thunk;
+use crate::module::{Program, Target};
+use crate::native::{Allocations, NativePlugin, NativeThunk};
 use crate::{panic, started};
 
 /// An instance.
@@ -109,39 +110,50 @@ impl Guest for Running<'_> {
 impl State {
     #[inline]
     pub(crate) fn call(&self, export: ExportId, args: &[u64]) -> Result<u64, Trap> {
-        let Some(exported) = self.program.exports.get(usize::from(export.0)).copied() else {
+        let Some(exported) = self.program.exports.get(usize::from(export.0)) else {
             return Err(Trap::missing_export(&export.to_string()));
         };
-        let result = match exported.target {
-            Target::C(thunk) => {
-                if exported.role == Role::CreatesContext && !started::is_last(&self.program) {
+        match exported.target {
+            Target::C(thunk) if exported.arity == args.len() => self.call_c(thunk, args),
+            target => self.call_other(target, exported.arity, export, args),
+        }
+    }
+
+    fn call_other(
+        &self,
+        target: Target,
+        arity: usize,
+        export: ExportId,
+        args: &[u64],
+    ) -> Result<u64, Trap> {
+        match target {
+            Target::Missing => Err(Trap::missing_export(self.name(export))),
+            Target::Allocate => Ok(self.allocations.allocate(args)),
+            _ if arity != args.len() => Err(Trap::wrong_arguments(self.name(export), args.len())),
+            Target::C(thunk) | Target::Creates(thunk) | Target::Starts(thunk) => {
+                if matches!(target, Target::Creates(_)) && !started::is_last(&self.program) {
                     self.start()?;
                 }
-                // Not in the result, which goes through memory: a word of it alone is read as it was written.
-                let called = Cell::new(true);
-                let word = Call::of_c(self, || {
-                    // SAFETY: the table is the plugin's own, and whoever registered it or built the library vouches for
-                    // its types.
-                    unsafe { thunk(&self.program.table, args) }.unwrap_or_else(|| {
-                        called.set(false);
-                        0
-                    })
-                });
-                word.map(|word| called.get().then_some(word))
+                let result = self.call_c(thunk, args);
+                if matches!(target, Target::Starts(_)) {
+                    self.after_start();
+                }
+                result
+            }
+            Target::Start => {
+                let result = self.start();
+                self.after_start();
+                result
             }
             Target::Native(thunk) => self.call_native(thunk, args),
-            Target::Allocate => return Ok(self.allocations.allocate(args)),
-            Target::Start => self.start().map(Some),
-            Target::Missing => return Err(self.missing(export)),
-        };
-        if exported.role == Role::Starts {
-            self.after_start(exported);
         }
-        match result {
-            Ok(Some(word)) => Ok(word),
-            Ok(None) => Err(self.wrong_arguments(export, args)),
-            Err(trap) => Err(trap),
-        }
+    }
+
+    #[inline(always)]
+    fn call_c(&self, thunk: Thunk, args: &[u64]) -> Result<u64, Trap> {
+        // SAFETY: the table is the plugin's own, and whoever registered it or built the library vouches for its types. The
+        // function is in it, and takes so many arguments.
+        Call::of_c(self, || unsafe { thunk(&self.program.table, args) }.unwrap_or(0))
     }
 
     /// Runs the start function of a plugin with the linked SDK.
@@ -150,31 +162,21 @@ impl State {
         Call::of_rust(self, |_| started::start(&self.program)).map(|()| 0)
     }
 
-    fn call_native(&self, thunk: crate::native::NativeThunk, args: &[u64]) -> Result<Option<u64>, Trap> {
+    fn call_native(&self, thunk: NativeThunk, args: &[u64]) -> Result<u64, Trap> {
         let Some(Ok(mut plugin)) = self.plugin.get().map(RefCell::try_borrow_mut) else {
             return Err(Trap::new(
                 TrapKind::Other,
                 "a native plugin can't be called while it waits for a host function",
             ));
         };
-        Call::of_rust(self, |call| thunk(&mut **plugin, call, args))
+        Call::of_rust(self, |call| thunk(&mut **plugin, call, args).unwrap_or(0))
     }
 
-    /// A library's panic hook is its own, and so is the one that a Rust type doesn't set.
-    fn after_start(&self, exported: Exported) {
-        if !matches!(exported.target, Target::Native(_)) && !self.program.is_library() {
+    /// A library's panic hook is its own.
+    fn after_start(&self) {
+        if !self.program.is_library() {
             panic::reinstall();
         }
-    }
-
-    #[cold]
-    fn missing(&self, export: ExportId) -> Trap {
-        Trap::missing_export(self.name(export))
-    }
-
-    #[cold]
-    fn wrong_arguments(&self, export: ExportId, args: &[u64]) -> Trap {
-        Trap::wrong_arguments(self.name(export), args.len())
     }
 
     fn name(&self, export: ExportId) -> &'static str {

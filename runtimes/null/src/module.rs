@@ -43,41 +43,26 @@ pub(crate) struct Program {
 #[derive(Clone, Copy)]
 pub(crate) struct Exported {
     pub(crate) target: Target,
-    pub(crate) role: Role,
+    /// How many arguments it takes.
+    pub(crate) arity: usize,
 }
 
 #[derive(Clone, Copy)]
 pub(crate) enum Target {
+    /// A function in the table, with nothing to be done around it.
+    C(Thunk),
+    /// One that makes a context, with the constructors that were set last on the thread.
+    Creates(Thunk),
+    /// One that may set the panic hook.
+    Starts(Thunk),
     /// The plugin doesn't have it.
     Missing,
-    /// A function in the table.
-    C(Thunk),
     /// A method.
     Native(NativeThunk),
     /// The allocator that this crate has for Rust types.
     Allocate,
     /// The start function of a plugin with the linked SDK.
     Start,
-}
-
-/// What has to be done around a call.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// May set the panic hook.
-    Starts,
-    /// Makes a context with the constructors that were set last on the thread.
-    CreatesContext,
-    Other,
-}
-
-impl Role {
-    fn of(name: &str) -> Self {
-        match name {
-            "_initialize" | "_start" | "main" | "proxy_on_vm_start" | "proxy_on_configure" => Role::Starts,
-            "proxy_on_context_create" => Role::CreatesContext,
-            _ => Role::Other,
-        }
-    }
 }
 
 impl Program {
@@ -124,8 +109,8 @@ impl Program {
 }
 
 fn exported(source: &Source, export: &Export) -> Exported {
-    let role = Role::of(export.name);
-    let target = match entry_point(export.name).filter(|entry| source.has(entry)) {
+    let entry = entry_point(export.name).filter(|entry| source.has(entry));
+    let target = match entry {
         None => Target::Missing,
         Some(entry) => match source {
             Source::Linked(Code::Sdk { .. }) if entry.name == "_initialize" => Target::Start,
@@ -133,10 +118,19 @@ fn exported(source: &Source, export: &Export) -> Exported {
                 Some(thunk) => Target::Native(thunk),
                 None => Target::Allocate,
             },
-            _ => Target::C(entry.thunk),
+            _ => match entry.name {
+                "proxy_on_context_create" => Target::Creates(entry.thunk),
+                "_initialize" | "_start" | "main" | "proxy_on_vm_start" | "proxy_on_configure" => {
+                    Target::Starts(entry.thunk)
+                }
+                _ => Target::C(entry.thunk),
+            },
         },
     };
-    Exported { target, role }
+    Exported {
+        target,
+        arity: entry.map_or(0, |entry| entry.signature.params.len()),
+    }
 }
 
 fn imports(request: &LoadRequest<'_>) -> [u16; NAMES.len()] {
