@@ -337,7 +337,7 @@ fn expressions_are_bounded_in_number_size_and_depth() {
     vm.holds(&chain);
 }
 
-/// A plugin's host functions may run on a stack of 2 MiB, of which other code has taken some.
+/// Host functions run on the stack of a thread, which often has 2 MiB, and of which other code has taken some.
 #[test]
 fn no_text_takes_more_stack_than_there_is() {
     let parts = [
