@@ -29,6 +29,8 @@ enum Task {
     Guests(guests::Args),
     #[command(hide = true)]
     Load(bench::vs_envoy::generator::Args),
+    #[command(hide = true)]
+    Pace(bench::vs_envoy::pace::Args),
     Mutations(mutations::Args),
     Needs(needs::Args),
     Parity(parity::Args),
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Task::Guard(args) => guard::run(&args),
         Task::Guests(args) => guests::run(&args),
         Task::Load(args) => bench::vs_envoy::generator::run(&args),
+        Task::Pace(args) => bench::vs_envoy::pace::run(&args),
         Task::Mutations(args) => mutations::run(&args),
         Task::Needs(args) => needs::run(&args),
         // Likewise.

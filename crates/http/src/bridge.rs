@@ -15,7 +15,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::context::EndGuard;
-use crate::drive::drive;
+use crate::context::StreamCx;
+use crate::drive::{drive, pass};
 use crate::lane::Source;
 use crate::local_body::Cut;
 use crate::message::is_grpc;
@@ -148,9 +149,16 @@ fn start(
 ) {
     tokio::task::spawn_local(async move {
         let bridge = Bridge(Some(call_to));
+        let driven = async {
+            if chain.0.is_empty() {
+                return pass(bridge, request).await;
+            }
+            let (parts, body) = request.into_parts();
+            drive(StreamCx::new(&chain, parts, None), bridge, body).await
+        };
         let response = tokio::select! {
             biased;
-            response = drive(chain, bridge, request, None) => response,
+            response = driven => response,
             // Whoever asked is gone.
             () = answer_to.closed() => return,
         };

@@ -28,6 +28,7 @@ pub(crate) struct StreamCx {
 }
 
 impl StreamCx {
+    /// A stream that begins with this head. Without a `connection`, that among the request's extensions is it.
     #[inline]
     pub(crate) fn new(
         chain: &LocalChain,

@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -14,7 +13,7 @@ use crate::lane::{LaneError, Source};
 use crate::message::ResponseHead;
 use crate::reply::Reply;
 use crate::state::Dir;
-use crate::{BoxError, ConnectionInfo, LocalBody, LocalChain};
+use crate::{BoxError, LocalBody};
 
 /// Passes a request on where there is nothing in the chain.
 pub(crate) async fn pass<B, S, R>(
@@ -33,16 +32,14 @@ where
     Ok(response.map(|body| LocalBody::plain(Dir::Response, Source::Body(body))))
 }
 
-/// Runs one stream up to its response's head. `inner` is ready. Without a `connection`, that among the request's extensions
-/// is it.
+/// Runs one stream up to its response's head. `inner` is ready.
 ///
-/// Heads and bodies are some hundred bytes each, so they are made where they stay: what brings them through the plugins has
-/// references.
+/// Heads and bodies are some hundred bytes each, so they are made where they stay: the request's head is in the stream's state
+/// already, what brings them through the plugins has references, and what moves them is no part of this future.
 pub(crate) async fn drive<B, S, R>(
-    chain: LocalChain,
+    cx: StreamCx,
     mut inner: S,
-    request: Request<B>,
-    connection: Option<Rc<ConnectionInfo>>,
+    body: B,
 ) -> Result<Response<LocalBody<R>>, S::Error>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
@@ -51,19 +48,18 @@ where
     R: http_body::Body<Data = Bytes> + Unpin,
     R::Error: Into<BoxError>,
 {
-    let (parts, body) = request.into_parts();
-    let head_request = parts.method == http::Method::HEAD;
-    let cx = StreamCx::new(&chain, parts, connection);
     let guard = EndGuard::new(cx.clone());
-
     let mut body = LocalBody::new(Dir::Request, Source::Body(body), cx.clone());
-    let on = match request_through(&cx, &mut body).await {
-        true => cx.stream.state().request.take(),
-        false => None,
+    let call = match request_through(&cx, &mut body).await {
+        true => send_on(&cx, &mut inner, body),
+        false => {
+            drop(body);
+            None
+        }
     };
-    let response = match on {
-        Some(parts) => {
-            let mut call = pin!(inner.call(Request::from_parts(parts, body)));
+    let response = match call {
+        Some(call) => {
+            let mut call = pin!(call);
             poll_fn(|task| {
                 // The plugins may answer while the service reads the request's body.
                 if cx.check(Dir::Request).is_err() {
@@ -80,11 +76,30 @@ where
             })
             .await?
         }
-        None => {
-            drop(body);
-            None
-        }
+        None => None,
     };
+    let mut body = answer(&cx, response);
+    match response_through(&cx, &mut body).await {
+        Ok(()) => Ok(send_back(&cx, body, guard)),
+        Err(reply) => Ok(direct(&cx, guard, &reply)),
+    }
+}
+
+/// Hands the request to the service. `None` if its head is gone, which it is not.
+fn send_on<B, S>(cx: &StreamCx, inner: &mut S, body: LocalBody<B>) -> Option<S::Future>
+where
+    S: Service<Request<LocalBody<B>>>,
+{
+    let parts = cx.stream.state().request.take()?;
+    Some(inner.call(Request::from_parts(parts, body)))
+}
+
+/// Takes note of the service's response, or of what the plugins answered instead, and gives its body.
+fn answer<R>(cx: &StreamCx, response: Option<Response<R>>) -> LocalBody<R>
+where
+    R: http_body::Body<Data = Bytes> + Unpin,
+    R::Error: Into<BoxError>,
+{
     let (parts, source) = match response {
         Some(response) => {
             let (parts, body) = response.into_parts();
@@ -95,7 +110,7 @@ where
         }
         None => {
             let reply = cx.stream.state().reply.take().unwrap_or(Reply::Closed);
-            let (parts, body) = build(&cx, &reply, head_request);
+            let (parts, body) = build(cx, &reply);
             match body.is_empty() {
                 true => (parts, Source::End),
                 false => (parts, Source::Bytes(body)),
@@ -103,20 +118,23 @@ where
         }
     };
     cx.answered(parts);
-    let end = matches!(source, Source::End);
-    let mut body = LocalBody::new(Dir::Response, source, cx.clone());
-    let instead = match response_through(&cx, &mut body, end).await {
-        Ok(()) => {
-            let parts = cx.stream.state().response.as_mut().and_then(ResponseHead::take);
-            if let Some(parts) = parts {
-                body.guard(guard);
-                return Ok(Response::from_parts(parts, body));
-            }
-            Reply::BadResponse
+    LocalBody::new(Dir::Response, source, cx.clone())
+}
+
+/// Sends the response that came through the plugins.
+fn send_back<R>(cx: &StreamCx, mut body: LocalBody<R>, guard: EndGuard) -> Response<LocalBody<R>>
+where
+    R: http_body::Body<Data = Bytes> + Unpin,
+    R::Error: Into<BoxError>,
+{
+    let parts = cx.stream.state().response.as_mut().and_then(ResponseHead::take);
+    match parts {
+        Some(parts) => {
+            body.guard(guard);
+            Response::from_parts(parts, body)
         }
-        Err(reply) => reply,
-    };
-    Ok(direct(&cx, guard, &instead, head_request))
+        None => direct(cx, guard, &Reply::BadResponse),
+    }
 }
 
 /// Brings the request's head through the plugins, to what is to be sent on. False if they answered instead.
@@ -162,21 +180,17 @@ where
     }
 }
 
-/// Brings the response's head through the plugins that saw the request, to what is to be sent. `end` says that there is no
-/// body.
+/// Brings the response's head through the plugins that saw the request, to what is to be sent.
 ///
 /// # Errors
 /// What is to be sent instead.
-async fn response_through<R>(
-    cx: &StreamCx,
-    body: &mut LocalBody<R>,
-    end: bool,
-) -> Result<(), Reply>
+async fn response_through<R>(cx: &StreamCx, body: &mut LocalBody<R>) -> Result<(), Reply>
 where
     R: http_body::Body<Data = Bytes> + Unpin,
     R::Error: Into<BoxError>,
 {
     let lane = body.lane();
+    let end = lane.has_no_body();
     let went = match lane.start(cx, end) {
         Ok(()) => poll_fn(|task| lane.poll_head(cx, task)).await,
         Err(stopped) => Err(stopped.into()),
@@ -223,12 +237,12 @@ where
 }
 
 /// A response that no plugin sees any more.
-fn direct<R>(cx: &StreamCx, guard: EndGuard, reply: &Reply, head_request: bool) -> Response<LocalBody<R>>
+fn direct<R>(cx: &StreamCx, guard: EndGuard, reply: &Reply) -> Response<LocalBody<R>>
 where
     R: http_body::Body<Data = Bytes> + Unpin,
     R::Error: Into<BoxError>,
 {
-    let (parts, body) = build(cx, reply, head_request);
+    let (parts, body) = build(cx, reply);
     let mut head = ResponseHead::new(parts);
     {
         let mut state = cx.stream.state();
@@ -249,7 +263,7 @@ where
     Response::from_parts(parts, LocalBody::last(Source::Bytes(body), guard))
 }
 
-fn build(cx: &StreamCx, reply: &Reply, head_request: bool) -> (http::response::Parts, Bytes) {
+fn build(cx: &StreamCx, reply: &Reply) -> (http::response::Parts, Bytes) {
     let state = cx.stream.state();
-    reply.build(state.request.is_grpc(), head_request)
+    reply.build(state.request.is_grpc(), state.request.is_head())
 }

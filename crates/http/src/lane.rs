@@ -84,6 +84,11 @@ where
         self.resized
     }
 
+    /// Whether the sender sent no body.
+    pub(crate) fn has_no_body(&self) -> bool {
+        matches!(self.source, Source::End)
+    }
+
     /// Whether all of it went through the plugins.
     pub(crate) fn is_done(&self) -> bool {
         self.end_out

@@ -10,6 +10,7 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::context::StreamCx;
 use crate::drive::{drive, pass};
 use crate::{BoxError, ConnectionInfo, LocalBody, LocalChain};
 
@@ -67,16 +68,15 @@ impl<S> LocalService<S> {
         // The one that is ready goes with the request.
         let next = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, next);
-        match self.chain.0.is_empty() {
-            true => Box::pin(pass(ready, request)),
-            false => {
-                // Made where it stays: it is large.
-                let place = Box::new_uninit();
-                let chain = self.chain.clone();
-                let driven = Box::write(place, drive(chain, ready, request, connection));
-                Box::into_pin(driven)
-            }
+        if self.chain.0.is_empty() {
+            return Box::pin(pass(ready, request));
         }
+        let (parts, body) = request.into_parts();
+        let cx = StreamCx::new(&self.chain, parts, connection);
+        // Made where it stays: it is large.
+        let place = Box::new_uninit();
+        let driven = Box::write(place, drive(cx, ready, body));
+        Box::into_pin(driven)
     }
 }
 

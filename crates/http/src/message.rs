@@ -32,6 +32,8 @@ pub(crate) struct RequestHead {
     parts: Option<request::Parts>,
     map: Option<HeaderMap>,
     tls: bool,
+    /// It came as a HEAD request, whatever plugins make of it.
+    head: bool,
 }
 
 impl RequestHead {
@@ -42,14 +44,21 @@ impl RequestHead {
             parts: None,
             map: None,
             tls: false,
+            head: false,
         }
     }
 
     /// Begins with these; there is no map.
     #[inline]
     pub(crate) fn begin(&mut self, parts: request::Parts, tls: bool) {
-        self.parts = Some(parts);
+        self.head = parts.method == Method::HEAD;
         self.tls = tls;
+        self.parts = Some(parts);
+    }
+
+    /// Whether the client wants no body.
+    pub(crate) fn is_head(&self) -> bool {
+        self.head
     }
 
     /// Number of headers that plugins see.

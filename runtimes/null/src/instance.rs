@@ -7,8 +7,8 @@ use std::sync::Arc;
 use enginebay_engine::{Error, ExportId, Guest, Host, Instance, Memory, Trap, TrapKind};
 
 use crate::call::Call;
-use crate::memory::AddressSpace;
 use crate::entry_points::Thunk;
+use crate::memory::AddressSpace;
 use crate::module::{Program, Target};
 use crate::native::{Allocations, NativePlugin, NativeThunk};
 use crate::{panic, started};
@@ -119,13 +119,7 @@ impl State {
         }
     }
 
-    fn call_other(
-        &self,
-        target: Target,
-        arity: usize,
-        export: ExportId,
-        args: &[u64],
-    ) -> Result<u64, Trap> {
+    fn call_other(&self, target: Target, arity: usize, export: ExportId, args: &[u64]) -> Result<u64, Trap> {
         match target {
             Target::Missing => Err(Trap::missing_export(self.name(export))),
             Target::Allocate => Ok(self.allocations.allocate(args)),

@@ -4,6 +4,7 @@ mod config;
 pub mod generator;
 mod load;
 mod machine;
+pub mod pace;
 mod programs;
 mod report;
 mod server;
@@ -18,6 +19,7 @@ use serde::Serialize;
 use self::config::Filters;
 use self::load::Seen;
 use self::machine::{Busy, Used};
+use self::pace::Pace;
 use self::programs::{Code, Programs};
 use self::report::Report;
 use self::server::Server;
@@ -184,12 +186,16 @@ pub(super) fn run(args: &Args, rounds: u32, json: Option<&Path>, write: bool) ->
     let programs = Programs::find(args)?;
     let mut report = Report::new(programs.client.name(), &programs.envoy_version);
     let servers = start(args, &programs)?;
+    let pace = Pace::new(args.first);
+    for _ in 0..10 {
+        pace.slowness()?;
+    }
     for round in 1..=rounds {
         report.rounds.push(Vec::new());
         for (case, server) in &servers {
             let (case, name) = (*case, case.name());
-            let sample =
-                quiet(args, &programs, case, server).with_context(|| format!("round {round}: {name}"))?;
+            let sample = quiet(args, &programs, &pace, case, server)
+                .with_context(|| format!("round {round}: {name}"))?;
             match sample {
                 Some(sample) => {
                     eprintln!(
@@ -218,14 +224,22 @@ pub(super) fn run(args: &Args, rounds: u32, json: Option<&Path>, write: bool) ->
 }
 
 /// One measurement while others leave the machine alone, or nothing when they don't.
-fn quiet(args: &Args, programs: &Programs, case: Case, server: &Server) -> Result<Option<Sample>> {
+fn quiet(
+    args: &Args,
+    programs: &Programs,
+    pace: &Pace,
+    case: Case,
+    server: &Server,
+) -> Result<Option<Sample>> {
     for _ in 0..=args.retries {
+        let before = pace.slowness()?;
         let sample = sample(args, programs, server)?;
-        if sample.others <= args.busy {
+        let slowness = before.max(pace.slowness()?);
+        if sample.others <= args.busy && !Pace::is_slow(slowness) {
             return Ok(Some(sample));
         }
         eprintln!(
-            "{}: once more, others keep {:.2} processors busy",
+            "{}: once more, others keep {:.2} processors busy, and the server's is {slowness:.2} times slower than it can be",
             case.name(),
             sample.others
         );
