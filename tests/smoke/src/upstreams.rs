@@ -22,6 +22,7 @@ pub enum Answer {
 pub type Named = &'static [(&'static str, Answer)];
 
 /// One thing that the plugin is yet to be told.
+#[expect(clippy::large_enum_variant, reason = "there are a few of them in a test")]
 enum Event {
     Response(Option<HttpCallResponse>),
     Metadata,

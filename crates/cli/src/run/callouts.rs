@@ -33,6 +33,10 @@ struct Inside {
 }
 
 /// One thing that the plugin is yet to be told.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most are responses, and there are few of them"
+)]
 enum Event {
     Response(Option<HttpCallResponse>),
     InitialMetadata,

@@ -21,7 +21,6 @@ pub struct Args {}
 /// # Errors
 ///
 /// None, but the others have some.
-#[expect(clippy::unnecessary_wraps, reason = "as all tasks")]
 pub fn run(_: &Args) -> Result<()> {
     let mut memory = vec![1_u64; WORDS];
     // Once to have the memory.
