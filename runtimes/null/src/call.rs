@@ -53,17 +53,12 @@ impl<'a> Call<'a> {
     /// Runs a C function of the plugin, which can't unwind.
     #[inline(always)]
     pub(crate) fn of_c<R>(state: &'a State, code: impl FnOnce() -> R) -> Result<R, Trap> {
-        Self::run(state, |call| {
-            let panicking = std::thread::panicking();
-            // SAFETY: `call` is borrowed for longer than that.
-            let entered = unsafe { Entered::plugin(call) };
-            let outcome = call.landing.run(code);
-            drop(entered);
-            match outcome {
-                Some(result) => End::Returned(result),
-                None => call.stopped(panicking),
-            }
-        })
+        Self::run(state, |call| call.land(|| End::Returned(code())))
+    }
+
+    /// Runs a start function of the plugin: Rust that may call a C function, so that a panic ends in either way.
+    pub(crate) fn of_start(state: &'a State, code: impl FnOnce()) -> Result<(), Trap> {
+        Self::run(state, |call| call.land(|| catch(code)))
     }
 
     /// Runs plugin code that is Rust all the way, so that a panic unwinds to here. The code gets its own call.
@@ -72,13 +67,21 @@ impl<'a> Call<'a> {
         Self::run(state, |call| {
             // SAFETY: `call` is borrowed for longer than that.
             let entered = unsafe { Entered::plugin(call) };
-            let result = catch_unwind(AssertUnwindSafe(|| code(call)));
+            let end = catch(|| code(call));
             drop(entered);
-            match result {
-                Ok(result) => End::Returned(result),
-                Err(payload) => End::Unwound(payload),
-            }
+            end
         })
+    }
+
+    /// Runs plugin code to its end, or until the panic hook ends it.
+    #[inline(always)]
+    fn land<R>(&self, code: impl FnOnce() -> End<R>) -> End<R> {
+        let panicking = std::thread::panicking();
+        // SAFETY: `self` is borrowed for longer than that.
+        let entered = unsafe { Entered::plugin(self) };
+        let outcome = self.landing.run(code);
+        drop(entered);
+        outcome.unwrap_or_else(|| self.stopped(panicking))
     }
 
     #[inline(always)]
@@ -248,6 +251,15 @@ impl<'a> Call<'a> {
     /// The instance that is called.
     pub(crate) fn state(&self) -> &'a State {
         self.state
+    }
+}
+
+/// Runs code that unwinds when it panics.
+#[inline]
+fn catch<R>(code: impl FnOnce() -> R) -> End<R> {
+    match catch_unwind(AssertUnwindSafe(code)) {
+        Ok(result) => End::Returned(result),
+        Err(payload) => End::Unwound(payload),
     }
 }
 

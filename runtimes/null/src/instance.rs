@@ -153,7 +153,7 @@ impl State {
     /// Runs the start function of a plugin with the linked SDK.
     #[cold]
     fn start(&self) -> Result<u64, Trap> {
-        Call::of_rust(self, |_| started::start(&self.program)).map(|()| 0)
+        Call::of_start(self, || started::start(&self.program)).map(|()| 0)
     }
 
     fn call_native(&self, thunk: NativeThunk, args: &[u64]) -> Result<u64, Trap> {

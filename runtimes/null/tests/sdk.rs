@@ -99,7 +99,9 @@ fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
     assert_eq!(error.kind(), ErrorKind::InvalidModule);
     let text = error.to_string();
     assert!(
-        text.starts_with("no native plugin is called nobody; there are: adder, bad_start, crasher, "),
+        text.starts_with(
+            "no native plugin is called nobody; there are: adder, bad_c_start, bad_start, crasher, "
+        ),
         "{text}"
     );
     let error = engine().inspect(b"\0asm\x01\0\0\0\xff").unwrap_err();
