@@ -206,6 +206,7 @@ impl HeaderMap {
     /// Adds a header that is known to be one: from a parser of HTTP, or a constant. The name is in lower case.
     ///
     /// Spares what [`HeaderMap::add`] checks; what is wrong here goes to the plugin as it is.
+    // Always: see `Text::push`.
     #[inline(always)]
     pub fn push_valid(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         let (name, value) = (name.as_ref(), value.as_ref());

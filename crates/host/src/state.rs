@@ -88,8 +88,6 @@ pub(crate) struct VmState<S: StreamState> {
     pub(crate) arguments: RefCell<Option<Rc<[u8]>>>,
     /// Contexts that `proxy_done` ended during this callback.
     pub(crate) done: RefCell<Vec<u32>>,
-    /// Whether there may be one.
-    pub(crate) any_done: Cell<bool>,
 }
 
 impl<S: StreamState> VmState<S> {
@@ -125,7 +123,6 @@ impl<S: StreamState> VmState<S> {
             starting: Cell::new(false),
             logging: Cell::new(false),
             done: RefCell::new(Vec::new()),
-            any_done: Cell::new(false),
         }
     }
 

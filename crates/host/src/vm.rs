@@ -6,7 +6,7 @@ mod stats;
 mod tcp;
 mod waiting;
 
-use std::cell::{Cell, Ref, RefCell, RefMut};
+use std::cell::{OnceCell, Ref, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,9 +43,8 @@ impl ContextId {
 pub struct Vm<S: StreamState> {
     state: Rc<VmState<S>>,
     instance: RefCell<Box<dyn Instance>>,
-    failure: RefCell<Option<Failure>>,
-    /// Whether there is one.
-    failed: Cell<bool>,
+    /// The first one.
+    failure: OnceCell<Failure>,
 }
 
 impl<S: StreamState> Vm<S> {
@@ -70,8 +69,7 @@ impl<S: StreamState> Vm<S> {
         let vm = Vm {
             state,
             instance: RefCell::new(instance),
-            failure: RefCell::new(None),
-            failed: Cell::new(false),
+            failure: OnceCell::new(),
         };
         vm.initialize()?;
         Ok(vm)
@@ -101,7 +99,7 @@ impl<S: StreamState> Vm<S> {
 
     /// Why the VM failed, if it did.
     pub fn failure(&self) -> Option<Failure> {
-        self.failure.borrow().clone()
+        self.failure.get().cloned()
     }
 
     /// Bytes of memory the plugin has now; 0 on a runtime where that means nothing.
@@ -567,9 +565,10 @@ impl<S: StreamState> Vm<S> {
     /// Does what the callback asked for and could not have done while it ran.
     #[inline]
     fn after_call(&self) -> Result<(), Failure> {
-        match self.state.any_done.get() {
-            false => Ok(()),
-            true => self.delete_done(),
+        let none = self.state.done.borrow().is_empty();
+        match none {
+            true => Ok(()),
+            false => self.delete_done(),
         }
     }
 
@@ -587,22 +586,16 @@ impl<S: StreamState> Vm<S> {
                 None => break,
             }
         }
-        self.state.any_done.set(false);
         self.state.stop_iteration.set(stop_iteration);
         Ok(())
     }
 
     #[inline]
     fn check(&self) -> Result<(), Failure> {
-        match self.failed.get() {
-            false => Ok(()),
-            true => self.check_failure(),
+        match self.failure.get() {
+            None => Ok(()),
+            Some(failure) => Err(failure.clone()),
         }
-    }
-
-    #[cold]
-    fn check_failure(&self) -> Result<(), Failure> {
-        self.failure().map_or(Ok(()), Err)
     }
 
     #[cold]
@@ -620,8 +613,7 @@ impl<S: StreamState> Vm<S> {
         let message = failure.to_string();
         // Before anything of the embedder's runs: a log that calls the VM must find it failed. The first failure
         // stays, since somebody may have been told of it.
-        let failure = self.failure.borrow_mut().get_or_insert(failure).clone();
-        self.failed.set(true);
+        let failure = self.failure.get_or_init(|| failure).clone();
         self.state.log(LogLevel::Critical, &message);
         self.state.cancel_callouts(None);
         // No `proxy_done` will come for them, and their owner has finished them already.

@@ -14,8 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::context::EndGuard;
-use crate::context::StreamCx;
+use crate::context::{EndGuard, StreamCx};
 use crate::drive::{drive, pass};
 use crate::lane::Source;
 use crate::local_body::Cut;

@@ -78,7 +78,7 @@ where
         }
         None => None,
     };
-    let mut body = answer(&cx, response);
+    let mut body = note_response(&cx, response);
     match response_through(&cx, &mut body).await {
         Ok(()) => Ok(send_back(&cx, body, guard)),
         Err(reply) => Ok(direct(&cx, guard, &reply)),
@@ -95,7 +95,7 @@ where
 }
 
 /// Takes note of the service's response, or of what the plugins answered instead, and gives its body.
-fn answer<R>(cx: &StreamCx, response: Option<Response<R>>) -> LocalBody<R>
+fn note_response<R>(cx: &StreamCx, response: Option<Response<R>>) -> LocalBody<R>
 where
     R: http_body::Body<Data = Bytes> + Unpin,
     R::Error: Into<BoxError>,

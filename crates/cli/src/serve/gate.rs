@@ -155,23 +155,22 @@ impl Future for GateFuture {
         // Each kind leaves by itself: bodies are large, and not moved more than need be.
         match &mut this.answer {
             Answer::Own(response) => {
-                let response = response.take().expect("a future is not polled after it is ready");
-                let (head, body) = response.into_parts();
-                let active = this.active.take().expect("likewise");
-                Poll::Ready(Ok(leave(head, Source::Own(body), active)))
+                let (head, body) = once(response).into_parts();
+                Poll::Ready(Ok(leave(head, Source::Own(body), once(&mut this.active))))
             }
             Answer::Chain(future) => {
                 let Ok(response) = ready!(Pin::new(future).poll(context));
                 let (mut head, body) = response.into_parts();
                 headers::clean_response(&mut head.headers);
-                let active = this
-                    .active
-                    .take()
-                    .expect("a future is not polled after it is ready");
-                Poll::Ready(Ok(leave(head, Source::Chain(body), active)))
+                Poll::Ready(Ok(leave(head, Source::Chain(body), once(&mut this.active))))
             }
         }
     }
+}
+
+/// What a future gives away when it is ready.
+fn once<T>(value: &mut Option<T>) -> T {
+    value.take().expect("a future is not polled after it is ready")
 }
 
 #[inline]

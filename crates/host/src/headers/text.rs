@@ -26,6 +26,7 @@ impl Text {
     }
 
     /// Writes a header, and says where it begins.
+    // Always: a name and a value of known length are written without a call of `memcpy`.
     #[inline(always)]
     pub(super) fn push(&mut self, name: &[u8], value: &[u8]) -> u32 {
         let start = self.len;
@@ -74,5 +75,41 @@ impl Deref for Text {
     #[inline]
     fn deref(&self) -> &[u8] {
         &self.bytes[..self.len]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Text;
+
+    #[test]
+    fn headers_stand_one_after_the_other() {
+        let mut text = Text::new();
+        assert_eq!(text.push(b"a", b"1"), 0);
+        assert_eq!(text.push(b"", b""), 4);
+        assert_eq!(text.push_lowercase(b"X-Name", b"Value"), 6);
+        assert_eq!(&*text, b"a\x001\0\0\0x-name\0Value\0");
+    }
+
+    #[test]
+    fn nothing_is_seen_of_what_was_there_before() {
+        let mut text = Text::with_capacity(4);
+        text.push(b"a-long-name", b"a long value");
+        let before = text.capacity();
+        text.clear();
+        assert!(text.is_empty());
+        assert_eq!(text.push(b"b", b"2"), 0);
+        assert_eq!(&*text, b"b\x002\0");
+        assert_eq!(text.capacity(), before);
+    }
+
+    #[test]
+    fn it_grows() {
+        let mut text = Text::new();
+        for _ in 0..1000 {
+            text.push(b"name", b"value");
+        }
+        assert_eq!(text.len(), 11_000);
+        assert!(text.chunks(11).all(|header| header == b"name\0value\0"));
     }
 }

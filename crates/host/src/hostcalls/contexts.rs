@@ -14,7 +14,6 @@ pub(super) fn done<S: StreamState>(cx: &mut Cx<'_, S>, _: &[u64]) -> Result<u64,
             true => {
                 // Deleted when the callback is over: the guest may go on using it until then.
                 cx.state.done.borrow_mut().push(id);
-                cx.state.any_done.set(true);
                 Ok(())
             }
             false => Err(Status::NotFound.into()),
