@@ -40,25 +40,22 @@ pub(crate) struct Trouble {
     ending: Ending,
 }
 
-/// How a plugin's code came to an end.
-enum End<R> {
-    Returned(R),
-    /// A panic that came out of it.
-    Unwound(Box<dyn Any + Send>),
-    /// A panic that the hook stopped at a function that can't unwind.
-    Stopped,
-}
+/// How a plugin's code came to an end: what it returned, or else a panic. Of one that came out of it, there is what the
+/// panic carried; of one that the hook stopped at a function that can't unwind, nothing.
+type End<R> = Result<R, Option<Payload>>;
+
+type Payload = Box<dyn Any + Send>;
 
 impl<'a> Call<'a> {
     /// Runs a C function of the plugin, which can't unwind.
     #[inline(always)]
     pub(crate) fn of_c<R>(state: &'a State, code: impl FnOnce() -> R) -> Result<R, Trap> {
-        Self::run(state, |call| call.land(|| End::Returned(code())))
+        Self::run(state, |call| call.land(code))
     }
 
     /// Runs a start function of the plugin: Rust that may call a C function, so that a panic ends in either way.
     pub(crate) fn of_start(state: &'a State, code: impl FnOnce()) -> Result<(), Trap> {
-        Self::run(state, |call| call.land(|| catch(code)))
+        Self::run(state, |call| call.land(|| catch(code))?)
     }
 
     /// Runs plugin code that is Rust all the way, so that a panic unwinds to here. The code gets its own call.
@@ -75,13 +72,19 @@ impl<'a> Call<'a> {
 
     /// Runs plugin code to its end, or until the panic hook ends it.
     #[inline(always)]
-    fn land<R>(&self, code: impl FnOnce() -> End<R>) -> End<R> {
+    fn land<R>(&self, code: impl FnOnce() -> R) -> End<R> {
         let panicking = std::thread::panicking();
         // SAFETY: `self` is borrowed for longer than that.
         let entered = unsafe { Entered::plugin(self) };
         let outcome = self.landing.run(code);
         drop(entered);
-        outcome.unwrap_or_else(|| self.stopped(panicking))
+        match outcome {
+            Some(result) => Ok(result),
+            None => {
+                self.stopped(panicking);
+                Err(None)
+            }
+        }
     }
 
     #[inline(always)]
@@ -97,8 +100,8 @@ impl<'a> Call<'a> {
             trouble: OnceCell::new(),
         };
         let result = match code(&call) {
-            End::Returned(result) if call.trouble.get().is_none() => Ok(result),
-            end => call.troubled(end),
+            Ok(result) if !call.has_failed() => Ok(result),
+            end => Err(call.trap(end.err().flatten())),
         };
         state.depth.set(depth);
         result
@@ -106,32 +109,27 @@ impl<'a> Call<'a> {
 
     /// After the panic hook ended the plugin's code. `panicking` is whether the thread panicked before that code ran.
     #[cold]
-    fn stopped<R>(&self, panicking: bool) -> End<R> {
+    fn stopped(&self, panicking: bool) {
         // A library counts its panics itself.
         if !self.trouble().ending.is_aborting() {
             repair(panicking);
         }
-        End::Stopped
     }
 
-    /// What comes of a call in which something went wrong. A panic that the plugin caught is nothing.
+    /// What comes of a call that panicked, or in which a host function failed. A panic that the plugin caught is nothing.
     #[cold]
-    fn troubled<R>(&self, end: End<R>) -> Result<R, Trap> {
+    fn trap(&self, payload: Option<Payload>) -> Trap {
         let trouble = self.trouble();
-        let end = match end {
-            End::Returned(result) if !trouble.failed.get() => return Ok(result),
-            end => end,
-        };
-        forget_payload(end);
+        forget(payload);
         // What the plugin did when it was told of a failure does not matter.
         if let Some(error) = trouble.error.take() {
-            return Err(Trap::from_host_error(error));
+            return Trap::from_host_error(error);
         }
         let text = trouble.panics.first();
         if !trouble.ending.is_aborting() {
             self.log(&text);
         }
-        Err(Trap::new(TrapKind::Unreachable, one_line(&text)))
+        Trap::new(TrapKind::Unreachable, one_line(&text))
     }
 
     pub(crate) fn trouble(&self) -> &Trouble {
@@ -257,17 +255,12 @@ impl<'a> Call<'a> {
 /// Runs code that unwinds when it panics.
 #[inline]
 fn catch<R>(code: impl FnOnce() -> R) -> End<R> {
-    match catch_unwind(AssertUnwindSafe(code)) {
-        Ok(result) => End::Returned(result),
-        Err(payload) => End::Unwound(payload),
-    }
+    catch_unwind(AssertUnwindSafe(code)).map_err(Some)
 }
 
 /// Lets go of what a panic carried. Its destructor is the plugin's, and may panic itself.
-fn forget_payload<R>(end: End<R>) {
-    if let End::Unwound(payload) = end
-        && let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
-    {
+fn forget(payload: Option<Payload>) {
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(second);
     }
 }
