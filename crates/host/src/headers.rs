@@ -196,10 +196,10 @@ impl HeaderMap {
     /// A name or value that can't be sent, or a map that is full.
     pub fn add(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), HeaderError> {
         let (name, value) = (name.as_ref(), value.as_ref());
-        check_name(name)?;
+        let case = check_name(name)?;
         check_value(value)?;
         self.check_room(self.entries.len(), self.size, name.len() + value.len())?;
-        self.push(name, value);
+        self.push(case, name, value);
         Ok(())
     }
 
@@ -382,9 +382,12 @@ impl HeaderMap {
         Ok(())
     }
 
-    fn push(&mut self, name: &[u8], value: &[u8]) {
+    fn push(&mut self, case: Case, name: &[u8], value: &[u8]) {
         self.entries.push(Entry {
-            start: self.bytes.push_lowercase(name, value),
+            start: match case {
+                Case::Lower => self.bytes.push(name, value),
+                Case::Mixed => self.bytes.push_lowercase(name, value),
+            },
             name_len: name.len() as u32,
             value_len: value.len() as u32,
         });
@@ -428,30 +431,52 @@ impl HeaderMap {
     }
 }
 
-/// Which bytes HTTP's `token` is made of.
-static TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
+/// A byte that HTTP's `token` doesn't have.
+const NO_TOKEN: u8 = 1;
+/// A letter that is not in lower case.
+const UPPER: u8 = 2;
+
+/// What there is to say of a byte in a name.
+static BYTES: [u8; 256] = {
+    let mut table = [NO_TOKEN; 256];
     let mut byte = 0;
     while byte < 256 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        match byte as u8 {
+            b'a'..=b'z' | b'0'..=b'9' => table[byte] = 0,
+            b'A'..=b'Z' => table[byte] = UPPER,
+            _ => {}
+        }
         byte += 1;
     }
     let others = b"!#$%&'*+-.^_`|~";
     let mut index = 0;
     while index < others.len() {
-        table[others[index] as usize] = true;
+        table[others[index] as usize] = 0;
         index += 1;
     }
     table
 };
 
+/// The letters of a name.
+#[derive(Clone, Copy)]
+enum Case {
+    Lower,
+    Mixed,
+}
+
 /// A name is a `token`, after a colon for a pseudo-header.
-fn check_name(name: &[u8]) -> Result<(), HeaderError> {
+#[inline]
+fn check_name(name: &[u8]) -> Result<Case, HeaderError> {
     let token = name.strip_prefix(b":").unwrap_or(name);
-    if token.is_empty() || !token.iter().all(|byte| TOKEN[usize::from(*byte)]) {
-        return Err(HeaderError::InvalidName);
+    // Without an early end: names are short.
+    let seen = token
+        .iter()
+        .fold(0, |seen, byte| seen | BYTES[usize::from(*byte)]);
+    match seen {
+        _ if token.is_empty() || seen & NO_TOKEN != 0 => Err(HeaderError::InvalidName),
+        0 => Ok(Case::Lower),
+        _ => Ok(Case::Mixed),
     }
-    Ok(())
 }
 
 fn check_value(value: &[u8]) -> Result<(), HeaderError> {

@@ -1,4 +1,4 @@
-//! The one place of this crate with `unsafe`: a reference to the host that does not borrow the store.
+//! A reference to the host that does not borrow the store.
 //!
 //! A host function needs the host, which the store owns, and the store itself, to reach the guest. Cloning the `Rc`
 //! for each call would do, and costs as much as the rest of the crossing: a count up and a count down in memory, each

@@ -11,7 +11,8 @@ use crate::engine::Strategy;
 use crate::exports::Export;
 use crate::host_ref::HostRef;
 use crate::module::Wanted;
-use crate::trap;
+use crate::view::View;
+use crate::{trap, view};
 
 /// What a store carries.
 pub(crate) struct Data {
@@ -21,6 +22,7 @@ pub(crate) struct Data {
     /// Behind a count of its own, so that a call back into the guest can hold it while the store runs. `None`
     /// until looked up.
     found: Option<Rc<Found>>,
+    pub(crate) view: Option<View>,
 }
 
 impl Data {
@@ -30,13 +32,14 @@ impl Data {
             limiter,
             wanted,
             found: None,
+            view: None,
         }
     }
 }
 
 /// What an instance has of what is wanted of it.
-struct Found {
-    memory: Option<wasmtime::Memory>,
+pub(crate) struct Found {
+    pub(crate) memory: Option<wasmtime::Memory>,
     exports: Box<[Option<Export>]>,
     call_time: Option<Duration>,
 }
@@ -97,6 +100,7 @@ fn missing(wanted: &Wanted, export: ExportId) -> Trap {
 pub(crate) struct Limiter {
     memory: usize,
     table: usize,
+    growths: u64,
 }
 
 impl Limiter {
@@ -107,7 +111,14 @@ impl Limiter {
         Limiter {
             memory: or_all(limits.memory),
             table: or_all(limits.table_elements.map(u64::from)),
+            growths: 0,
         }
+    }
+
+    /// How many times a memory was going to grow.
+    #[inline]
+    pub(crate) fn growths(&self) -> u64 {
+        self.growths
     }
 }
 
@@ -118,6 +129,7 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
+        self.growths += 1;
         Ok(desired <= self.memory && maximum.is_none_or(|maximum| desired <= maximum))
     }
 
@@ -182,6 +194,15 @@ impl Instance for WasmtimeInstance {}
 pub(crate) struct Running<'a>(pub(crate) Caller<'a, Data>);
 
 impl Running<'_> {
+    /// What the instance has.
+    #[inline]
+    pub(crate) fn found(&mut self) -> Rc<Found> {
+        match &self.0.data().found {
+            Some(found) => found.clone(),
+            None => self.resolve(),
+        }
+    }
+
     /// While the start function runs, nothing is looked up yet.
     #[cold]
     fn resolve(&mut self) -> Rc<Found> {
@@ -192,22 +213,11 @@ impl Running<'_> {
 impl Guest for Running<'_> {
     #[inline]
     fn memory(&mut self) -> Memory<'_> {
-        let memory = match &self.0.data().found {
-            Some(found) => found.memory,
-            None => self.resolve().memory,
-        };
-        Memory::linear(match memory {
-            Some(memory) => memory.data_mut(&mut self.0),
-            None => &mut [],
-        })
+        Memory::linear(view::memory(self))
     }
 
     #[inline]
     fn call(&mut self, export: ExportId, args: &[u64]) -> Result<u64, Trap> {
-        let found = match &self.0.data().found {
-            Some(found) => found.clone(),
-            None => self.resolve(),
-        };
-        found.call(&mut self.0, export, args)
+        self.found().call(&mut self.0, export, args)
     }
 }

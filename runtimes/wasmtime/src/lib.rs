@@ -17,6 +17,7 @@ mod module;
 mod precompiled;
 mod ticker;
 mod trap;
+mod view;
 
 use enginebay_engine::{Capabilities, Runtime};
 

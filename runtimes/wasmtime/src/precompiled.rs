@@ -1,4 +1,4 @@
-//! Compiled modules as bytes. The one place, besides `host_ref.rs`, of this crate with `unsafe`.
+//! Compiled modules as bytes.
 #![allow(unsafe_code)]
 
 use std::hash::{DefaultHasher, Hash, Hasher};
