@@ -16,10 +16,10 @@ use tower_service::Service;
 
 use crate::context::{EndGuard, StreamCx};
 use crate::drive::{drive, pass};
-use crate::lane::Source;
-use crate::local_body::Cut;
+use crate::filtered::Cut;
 use crate::message::is_grpc;
 use crate::reply::Reply;
+use crate::source::Source;
 use crate::{Body, BoxError, LocalBody, LocalChain, Workers};
 
 /// Puts the chain of [`Workers`] in front of services.

@@ -9,9 +9,11 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::context::{EndGuard, StreamCx};
-use crate::lane::{LaneError, Source};
+use crate::filtered::Filtered;
+use crate::lane::LaneError;
 use crate::message::ResponseHead;
 use crate::reply::Reply;
+use crate::source::Source;
 use crate::state::Dir;
 use crate::{BoxError, LocalBody};
 
@@ -27,9 +29,8 @@ where
     R: http_body::Body<Data = Bytes> + Unpin,
     R::Error: Into<BoxError>,
 {
-    let request = request.map(|body| LocalBody::plain(Dir::Request, Source::Body(body)));
-    let response = inner.call(request).await?;
-    Ok(response.map(|body| LocalBody::plain(Dir::Response, Source::Body(body))))
+    let response = inner.call(request.map(LocalBody::plain)).await?;
+    Ok(response.map(LocalBody::plain))
 }
 
 /// Runs one stream up to its response's head. `inner` is ready.
@@ -49,9 +50,9 @@ where
     R::Error: Into<BoxError>,
 {
     let guard = EndGuard::new(cx.clone());
-    let mut body = LocalBody::new(Dir::Request, Source::Body(body), cx.clone());
+    let mut body = Filtered::new(Dir::Request, Source::Body(body), cx.clone());
     let call = match request_through(&cx, &mut body).await {
-        true => send_on(&cx, &mut inner, body),
+        true => send_on(&cx, &mut inner, LocalBody::filtered(body)),
         false => {
             drop(body);
             None
@@ -95,7 +96,7 @@ where
 }
 
 /// Takes note of the service's response, or of what the plugins answered instead, and gives its body.
-fn note_response<R>(cx: &StreamCx, response: Option<Response<R>>) -> LocalBody<R>
+fn note_response<R>(cx: &StreamCx, response: Option<Response<R>>) -> Box<Filtered<R>>
 where
     R: http_body::Body<Data = Bytes> + Unpin,
     R::Error: Into<BoxError>,
@@ -118,11 +119,11 @@ where
         }
     };
     cx.answered(parts);
-    LocalBody::new(Dir::Response, source, cx.clone())
+    Filtered::new(Dir::Response, source, cx.clone())
 }
 
 /// Sends the response that came through the plugins.
-fn send_back<R>(cx: &StreamCx, mut body: LocalBody<R>, guard: EndGuard) -> Response<LocalBody<R>>
+fn send_back<R>(cx: &StreamCx, mut body: Box<Filtered<R>>, guard: EndGuard) -> Response<LocalBody<R>>
 where
     R: http_body::Body<Data = Bytes> + Unpin,
     R::Error: Into<BoxError>,
@@ -131,20 +132,20 @@ where
     match parts {
         Some(parts) => {
             body.guard(guard);
-            Response::from_parts(parts, body)
+            Response::from_parts(parts, LocalBody::filtered(body))
         }
         None => direct(cx, guard, &Reply::BadResponse),
     }
 }
 
 /// Brings the request's head through the plugins, to what is to be sent on. False if they answered instead.
-async fn request_through<B>(cx: &StreamCx, body: &mut LocalBody<B>) -> bool
+async fn request_through<B>(cx: &StreamCx, body: &mut Filtered<B>) -> bool
 where
     B: http_body::Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
     let lane = body.lane();
-    let end = lane.plain_is_end();
+    let end = lane.source().is_end();
     if lane.start(cx, end).is_err() {
         return false;
     }
@@ -184,7 +185,7 @@ where
 ///
 /// # Errors
 /// What is to be sent instead.
-async fn response_through<R>(cx: &StreamCx, body: &mut LocalBody<R>) -> Result<(), Reply>
+async fn response_through<R>(cx: &StreamCx, body: &mut Filtered<R>) -> Result<(), Reply>
 where
     R: http_body::Body<Data = Bytes> + Unpin,
     R::Error: Into<BoxError>,
@@ -224,7 +225,7 @@ where
 }
 
 /// Moves the plugins along as far as there is something of the body ready.
-async fn look_ahead<B>(body: &mut LocalBody<B>)
+async fn look_ahead<B>(body: &mut Filtered<B>)
 where
     B: http_body::Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
@@ -260,7 +261,7 @@ where
     let parts = head.take();
     cx.stream.state().response = Some(head);
     let parts = parts.unwrap_or_else(|| Response::new(()).into_parts().0);
-    Response::from_parts(parts, LocalBody::last(Source::Bytes(body), guard))
+    Response::from_parts(parts, LocalBody::last(body, guard))
 }
 
 fn build(cx: &StreamCx, reply: &Reply) -> (http::response::Parts, Bytes) {

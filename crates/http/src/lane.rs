@@ -12,14 +12,8 @@ use crate::BoxError;
 use crate::context::{Stopped, StreamCx};
 use crate::fields::Trailers;
 use crate::reply::Reply;
+use crate::source::Source;
 use crate::state::{Dir, Hold, Open, TrailersAt};
-
-/// Where a direction's body comes from.
-pub(crate) enum Source<B> {
-    Body(B),
-    Bytes(Bytes),
-    End,
-}
 
 /// Why a direction ends before its end.
 pub(crate) enum LaneError {
@@ -71,14 +65,6 @@ where
         }
     }
 
-    /// A direction that passes without plugins.
-    pub(crate) fn bypass(dir: Dir, source: Source<B>) -> Self {
-        Lane {
-            head_out: true,
-            ..Lane::new(dir, source)
-        }
-    }
-
     /// Whether a plugin made the body longer or shorter.
     pub(crate) fn resized(&self) -> bool {
         self.resized
@@ -114,51 +100,20 @@ where
         std::mem::take(&mut self.trailers_out)
     }
 
-    /// The body as it came, if no plugin can have a say in it.
-    pub(crate) fn into_untouched(self, cx: &StreamCx) -> Result<Source<B>, Self> {
+    /// Whether the body is as it came and no plugin can have a say in it.
+    pub(crate) fn is_untouched(&self, cx: &StreamCx) -> bool {
         let dir = self.dir as usize;
         let looked_at =
             cx.chain.body_callbacks[dir] || cx.chain.trailers_callbacks[dir] || cx.chain.counts_bodies;
-        if looked_at || self.has_output() || self.cut || cx.stream.state().held[dir] > 0 {
-            return Err(self);
-        }
-        Ok(self.source)
+        !(looked_at || self.has_output() || self.cut || cx.stream.state().held[dir] > 0)
+    }
+
+    pub(crate) fn source(&self) -> &Source<B> {
+        &self.source
     }
 
     pub(crate) fn into_source(self) -> Source<B> {
         self.source
-    }
-
-    /// The next frame of a body that no plugin sees.
-    pub(crate) fn poll_plain(
-        &mut self,
-        task: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match &mut self.source {
-            Source::End => Poll::Ready(None),
-            Source::Bytes(bytes) => {
-                let bytes = std::mem::take(bytes);
-                self.source = Source::End;
-                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
-            }
-            Source::Body(body) => Pin::new(body).poll_frame(task).map_err(Into::into),
-        }
-    }
-
-    pub(crate) fn plain_is_end(&self) -> bool {
-        match &self.source {
-            Source::End => true,
-            Source::Bytes(bytes) => bytes.is_empty(),
-            Source::Body(body) => body.is_end_stream(),
-        }
-    }
-
-    pub(crate) fn plain_size_hint(&self) -> SizeHint {
-        match &self.source {
-            Source::End => SizeHint::with_exact(0),
-            Source::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Body(body) => body.size_hint(),
-        }
     }
 
     /// How long the rest of the body is, as far as that can be known.
@@ -170,7 +125,7 @@ where
         if self.cut || cx.chain.body_callbacks[self.dir as usize] {
             return SizeHint::default();
         }
-        let source = self.plain_size_hint();
+        let source = self.source.size_hint();
         let mut hint = SizeHint::new();
         if let Some(upper) = source.upper() {
             hint.set_upper(upper + waiting);
