@@ -193,10 +193,12 @@ impl<S> Contexts<S> {
 
     pub(crate) fn remove(&mut self, id: u32) -> Option<Context<S>> {
         let slot = self.slot(id);
-        let removed = self.slots[slot].take_if(|context| context.id == id);
-        self.live -= usize::from(removed.is_some());
-        self.pending -= usize::from(removed.as_ref().is_some_and(|context| context.pending_done));
-        removed
+        let place = &mut self.slots[slot];
+        let context = place.as_ref().filter(|context| context.id == id)?;
+        self.live -= 1;
+        self.pending -= usize::from(context.pending_done);
+        // Moved as a whole, and after it was looked at: a part that is read while the rest is on its way is waited for.
+        place.take()
     }
 
     /// Has a context wait for the guest's `proxy_done`, unless that many wait already. Says whether it does.

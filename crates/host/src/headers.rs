@@ -20,16 +20,15 @@ pub struct HeaderMap {
     /// `name\0value\0` of every entry, and what entries left behind that were changed.
     bytes: Text,
     entries: Vec<Entry>,
-    /// Length of all names and values that are still in use.
-    size: usize,
-    /// Whether `bytes` is exactly the entries, one after the other.
-    contiguous: bool,
+    /// How many bytes entries left behind. While there are none, `bytes` is exactly the entries, one after the other.
+    dead: usize,
     modified: bool,
     /// So many entries are those that were there when the map was last taken as unmodified, and all that happened since is that
     /// others were added behind them. `None` if more happened.
     untouched: Option<usize>,
     limits: HeaderLimits,
-    /// Counts the changes, so that a [`ValueRef`] from before one is not taken for a later one.
+    /// Counts the changes, so that a [`ValueRef`] from before one is not taken for a later one. What
+    /// [`HeaderMap::push_valid`] adds is none: values stay where they are.
     changes: u32,
 }
 
@@ -116,8 +115,7 @@ impl HeaderMap {
         HeaderMap {
             bytes: Text::new(),
             entries: Vec::new(),
-            size: 0,
-            contiguous: true,
+            dead: 0,
             modified: false,
             untouched: Some(0),
             limits: HeaderLimits::DEFAULT,
@@ -146,7 +144,7 @@ impl HeaderMap {
 
     /// Total length of all names and values in bytes: what `proxy_get_header_map_size` gives.
     pub fn size(&self) -> usize {
-        self.size
+        self.bytes.len() - self.dead - 2 * self.entries.len()
     }
 
     /// Whether a guest or anybody else changed the map since it was made or [`HeaderMap::set_unmodified`] was
@@ -172,8 +170,7 @@ impl HeaderMap {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();
-        self.size = 0;
-        self.contiguous = true;
+        self.dead = 0;
         self.changed();
         self.untouched = None;
     }
@@ -198,7 +195,7 @@ impl HeaderMap {
         let (name, value) = (name.as_ref(), value.as_ref());
         let case = check_name(name)?;
         check_value(value)?;
-        self.check_room(self.entries.len(), self.size, name.len() + value.len())?;
+        self.check_room(self.entries.len(), self.size(), name.len() + value.len())?;
         self.push(case, name, value);
         Ok(())
     }
@@ -215,8 +212,7 @@ impl HeaderMap {
             name_len: name.len() as u32,
             value_len: value.len() as u32,
         });
-        self.size += name.len() + value.len();
-        self.changed();
+        self.modified = true;
     }
 
     /// Adds a header that is known to be one, as [`HeaderMap::push_valid`] does, if there is room for it.
@@ -226,7 +222,7 @@ impl HeaderMap {
     #[inline]
     pub fn add_valid(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), HeaderError> {
         let (name, value) = (name.as_ref(), value.as_ref());
-        self.check_room(self.entries.len(), self.size, name.len() + value.len())?;
+        self.check_room(self.entries.len(), self.size(), name.len() + value.len())?;
         self.push_valid(name, value);
         Ok(())
     }
@@ -243,14 +239,13 @@ impl HeaderMap {
         };
         check_value(value)?;
         let old = self.entries[first];
-        self.check_room(0, self.size - old.value_len as usize, value.len())?;
+        self.check_room(0, self.size() - old.value_len as usize, value.len())?;
         self.entries[first] = Entry {
             start: self.bytes.push_lowercase(name, value),
             name_len: old.name_len,
             value_len: value.len() as u32,
         };
-        self.size = self.size - old.value_len as usize + value.len();
-        self.contiguous = false;
+        self.dead += old.stored_len();
         let mut position = 0;
         self.retain(|entry_name| {
             position += 1;
@@ -297,7 +292,7 @@ impl HeaderMap {
 
     /// Length of the map in the form `proxy_get_header_map_pairs` gives: see [`enginebay_abi::pairs`].
     pub(crate) fn encoded_len(&self) -> usize {
-        4 + self.entries.len() * 10 + self.size
+        4 + self.entries.len() * 8 + self.bytes.len() - self.dead
     }
 
     /// Writes that form. Says whether `out` has exactly the right length.
@@ -311,7 +306,7 @@ impl HeaderMap {
             sizes[..4].copy_from_slice(&entry.name_len.to_le_bytes());
             sizes[4..].copy_from_slice(&entry.value_len.to_le_bytes());
         }
-        if self.contiguous {
+        if self.dead == 0 {
             body.copy_from_slice(&self.bytes);
             return true;
         }
@@ -391,7 +386,6 @@ impl HeaderMap {
             name_len: name.len() as u32,
             value_len: value.len() as u32,
         });
-        self.size += name.len() + value.len();
         self.changed();
         self.compact();
     }
@@ -403,13 +397,12 @@ impl HeaderMap {
     }
 
     fn retain(&mut self, mut keep: impl FnMut(&[u8]) -> bool) {
-        let (bytes, size, contiguous) = (&self.bytes, &mut self.size, &mut self.contiguous);
+        let (bytes, dead) = (&self.bytes, &mut self.dead);
         self.entries.retain(|entry| {
             let start = entry.start as usize;
             let kept = keep(&bytes[start..start + entry.name_len as usize]);
             if !kept {
-                *size -= entry.name_len as usize + entry.value_len as usize;
-                *contiguous = false;
+                *dead += entry.stored_len();
             }
             kept
         });
@@ -417,7 +410,7 @@ impl HeaderMap {
 
     /// Keeps what changed entries left behind from growing without end.
     fn compact(&mut self) {
-        let live = self.size + 2 * self.entries.len();
+        let live = self.bytes.len() - self.dead;
         if self.bytes.len() <= 4096 + 2 * live {
             return;
         }
@@ -427,7 +420,7 @@ impl HeaderMap {
             self.entries[index].start = bytes.push(self.name(entry), self.value(entry));
         }
         self.bytes = bytes;
-        self.contiguous = true;
+        self.dead = 0;
     }
 }
 

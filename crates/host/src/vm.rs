@@ -439,8 +439,10 @@ impl<S: StreamState> Vm<S> {
     }
 
     fn remove(&self, id: u32) {
-        let removed = self.state.contexts.borrow_mut().remove(id);
-        if removed.as_ref().is_some_and(|context| context.callouts > 0) {
+        let Some(removed) = self.state.contexts.borrow_mut().remove(id) else {
+            return;
+        };
+        if removed.callouts > 0 {
             self.state.cancel_callouts(Some(id));
         }
         // Dropped when the table is free again: a stream's state may look at the VM when it goes.
