@@ -113,19 +113,23 @@ impl State {
         let Some(exported) = self.program.exports.get(usize::from(export.0)) else {
             return Err(Trap::missing_export(&export.to_string()));
         };
-        match exported.target {
-            Target::C(thunk) if exported.arity == args.len() => self.call_c(thunk, args),
-            target => self.call_other(target, exported.arity, export, args),
-        }
+        let fits = exported.arity == args.len();
+        let thunk = match exported.target {
+            Target::C(thunk) if fits => thunk,
+            Target::Creates(thunk) if fits && started::is_last(&self.program) => thunk,
+            target => return self.call_other(target, fits, export, args),
+        };
+        self.call_c(thunk, args)
     }
 
-    fn call_other(&self, target: Target, arity: usize, export: ExportId, args: &[u64]) -> Result<u64, Trap> {
+    /// What is seldom called, or has something to be done around it.
+    fn call_other(&self, target: Target, fits: bool, export: ExportId, args: &[u64]) -> Result<u64, Trap> {
         match target {
             Target::Missing => Err(Trap::missing_export(self.name(export))),
             Target::Allocate => Ok(self.allocations.allocate(args)),
-            _ if arity != args.len() => Err(Trap::wrong_arguments(self.name(export), args.len())),
+            _ if !fits => Err(Trap::wrong_arguments(self.name(export), args.len())),
             Target::C(thunk) | Target::Creates(thunk) | Target::Starts(thunk) => {
-                if matches!(target, Target::Creates(_)) && !started::is_last(&self.program) {
+                if matches!(target, Target::Creates(_)) {
                     self.start()?;
                 }
                 let result = self.call_c(thunk, args);
