@@ -143,6 +143,7 @@ impl HeaderMap {
     }
 
     /// Total length of all names and values in bytes: what `proxy_get_header_map_size` gives.
+    #[inline]
     pub fn size(&self) -> usize {
         self.bytes.len() - self.dead - 2 * self.entries.len()
     }

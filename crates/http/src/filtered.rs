@@ -135,6 +135,11 @@ where
         }
     }
 
+    /// Whether what went out, if that was all, is not what the head announced.
+    fn is_short(&self) -> bool {
+        self.lane.resized() && self.declared.is_some_and(|declared| declared != self.sent)
+    }
+
     pub(crate) fn poll_frame(
         &mut self,
         task: &mut Context<'_>,
@@ -160,7 +165,7 @@ where
                 return Poll::Ready(Some(Ok(self.lane.trailers_frame(&self.cx))));
             }
             if self.lane.is_finished() {
-                if self.lane.resized() && self.declared.is_some_and(|declared| declared != self.sent) {
+                if self.is_short() {
                     return self.end_with(Cut::Length.into());
                 }
                 self.end();
@@ -176,8 +181,7 @@ where
         if self.failed.is_some() {
             return false;
         }
-        let short = self.lane.resized() && self.declared.is_some_and(|declared| declared != self.sent);
-        self.done || self.lane.is_finished() && !short
+        self.done || self.lane.is_finished() && !self.is_short()
     }
 
     pub(crate) fn size_hint(&self) -> SizeHint {

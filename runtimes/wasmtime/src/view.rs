@@ -1,7 +1,7 @@
 //! The guest's memory for host functions, without asking the store each time where it is.
 //!
-//! Two of three host functions read or write the guest's memory, and to look it up costs as much as the rest of the crossing.
-//! It stays where it is until it grows, and before it grows the store asks its limiter, which counts.
+//! Most host functions read or write the guest's memory, and to look it up costs more than the rest of the crossing. It stays
+//! where it is until it grows, and before it grows the store asks its limiter, which counts.
 #![allow(unsafe_code)]
 
 use std::ptr::NonNull;

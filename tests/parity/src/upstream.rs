@@ -128,6 +128,12 @@ async fn answer(request: Request<Incoming>, seen: Seen) -> Result<Response<Body>
             sleep(Duration::from_millis(number.min(10_000))).await;
             text(format!("after {argument} ms"))
         }
+        "absent" => {
+            sleep(Duration::from_millis(number.min(10_000))).await;
+            let mut response = text("status 404".to_owned());
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            response
+        }
         "pieces" => {
             let pieces = (1..=number.min(100)).map(|piece| Bytes::from(format!("piece {piece};")));
             Response::new(in_pieces(pieces.collect(), Duration::from_millis(60), None))
