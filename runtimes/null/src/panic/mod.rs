@@ -34,6 +34,9 @@
 //! unwound, and the SDK's contexts on the thread stay borrowed. Every plugin that shares them traps from then on, on this
 //! thread.
 //!
+//! A start function is Rust, and may call a C function, as the SDK's `_initialize` is one: so its panics may end in both ways.
+//! When it is left at the C function, what the start function itself had is not dropped.
+//!
 //! The panic is logged, at level critical, when the call is over: the hook itself runs no code of the host's, because a
 //! panic inside the hook ends the process.
 //!

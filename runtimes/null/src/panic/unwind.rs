@@ -178,7 +178,8 @@ impl Unwinding {
 ///
 /// # Safety
 /// `landing` was set by [`Landing::run`], which has not returned. What was called since then and has something to drop was
-/// unwound, up to a function that can't unwind.
+/// unwound, up to a function that can't unwind. Of a start function, what called that one may be left as it is, and is never
+/// looked at again.
 unsafe fn leave(landing: *mut ()) -> ! {
     // SAFETY: the caller's promise.
     unsafe { JumpPoint::from_raw(landing).long_jump(0) }
