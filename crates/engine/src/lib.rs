@@ -18,7 +18,9 @@
 
 #![forbid(unsafe_code)]
 
+mod added;
 mod capabilities;
+mod clock;
 mod engine;
 mod error;
 mod host;
@@ -32,7 +34,9 @@ mod signature;
 mod trap;
 mod word;
 
+pub use added::AddedExports;
 pub use capabilities::Capabilities;
+pub use clock::{Clock, Deadline, Timer};
 pub use engine::{Engine, Export, ExportId, HostFunction, Instance, LoadRequest, Module};
 pub use error::{Error, ErrorKind};
 pub use host::{Guest, Host, HostError, HostErrorKind, catch_panic, invoke};

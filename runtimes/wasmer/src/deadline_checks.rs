@@ -2,41 +2,16 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use enginebay_engine::AddedExports;
 use wasmer::sys::wasmparser::{BlockType, Operator};
 use wasmer::sys::{FunctionMiddleware, MiddlewareError, MiddlewareReaderState, ModuleMiddleware};
 use wasmer::{ExportIndex, GlobalInit, GlobalType, LocalFunctionIndex, ModuleInfo, Mutability, Type};
-
-/// What a prepared module exports besides its own exports, by name.
-#[derive(Clone, Debug)]
-pub(crate) struct Added {
-    /// The start function, if there is one.
-    pub(crate) start: String,
-    /// The deadline, if there is one.
-    pub(crate) deadline: String,
-}
-
-impl Added {
-    /// Names that the module doesn't use: always the same ones for the same module.
-    pub(crate) fn to(info: &enginebay_engine::ModuleInfo) -> Added {
-        let free = |name: &str| {
-            let mut name = format!("enginebay {name}");
-            while info.export(&name).is_some() {
-                name.push('\'');
-            }
-            name
-        };
-        Added {
-            start: free("start"),
-            deadline: free("deadline"),
-        }
-    }
-}
 
 /// Makes the start function an export, so that it is called when all else is in place, and as any other export is; and
 /// has the module look at its deadline, where there is a time limit.
 #[derive(Debug)]
 pub(crate) struct Preparation {
-    added: Added,
+    added: AddedExports,
     timed: bool,
     /// Of the module, once it was seen: a preparation is for one module.
     globals: Mutex<Option<Globals>>,
@@ -49,7 +24,7 @@ struct Globals {
 }
 
 impl Preparation {
-    pub(crate) fn new(added: Added, timed: bool) -> Self {
+    pub(crate) fn new(added: AddedExports, timed: bool) -> Self {
         Preparation {
             added,
             timed,

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use enginebay_engine::{
-    Compiler, EngineOptions, Error, ErrorKind, LoadRequest, Module, ModuleInfo, ResolvedLimits,
+    AddedExports, Clock, Compiler, EngineOptions, Error, ErrorKind, LoadRequest, Module, ModuleInfo,
+    ResolvedLimits,
 };
 use wasmer::sys::vm::MAX_STACK_SIZE;
 
-use crate::clock::Clock;
-use crate::deadline_checks::{Added, Preparation};
+use crate::deadline_checks::Preparation;
 use crate::module::WasmerModule;
+use crate::sys::deadline::Deadline;
 use crate::{RUNTIME, compiler, module, stacks, sys};
 
 struct WasmerEngine {
     compiler: Compiler,
     limits: ResolvedLimits,
-    clock: Option<Arc<Clock>>,
+    clock: Option<Arc<Clock<Deadline>>>,
 }
 
 pub(crate) fn create(
@@ -45,7 +46,7 @@ pub(crate) fn create(
 impl WasmerEngine {
     /// A wasmer engine for this one module.
     fn engine_for(&self, info: &ModuleInfo) -> wasmer::Engine {
-        let preparation = Preparation::new(Added::to(info), self.limits.call_time.is_some());
+        let preparation = Preparation::new(AddedExports::to(info), self.limits.call_time.is_some());
         compiler::engine(self.compiler, &self.limits, preparation)
     }
 

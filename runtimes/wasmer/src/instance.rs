@@ -2,10 +2,9 @@
 
 use std::rc::Rc;
 
-use enginebay_engine::{Error, ErrorKind, ExportId, Guest, Host, Instance, Memory, Trap, catch_panic};
+use enginebay_engine::{Error, ErrorKind, ExportId, Guest, Host, Instance, Memory, Timer, Trap, catch_panic};
 use wasmer::{Extern, FunctionEnv, FunctionEnvMut, Store, TypedFunction};
 
-use crate::clock::Timer;
 use crate::exports::ExportedFunction;
 use crate::imports;
 use crate::module::WasmerModule;

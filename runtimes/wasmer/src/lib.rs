@@ -28,7 +28,6 @@
 
 #![deny(unsafe_code)]
 
-mod clock;
 mod compiler;
 mod deadline_checks;
 mod engine;

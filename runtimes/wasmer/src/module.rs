@@ -4,13 +4,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use enginebay_engine::{
-    Error, ErrorKind, Export, ExportId, Host, HostFunction, Instance, LoadRequest, Module, ModuleInfo,
+    AddedExports, Clock, Error, ErrorKind, Export, ExportId, Host, HostFunction, Instance, LoadRequest,
+    Module, ModuleInfo,
 };
 use wasmer::{CompileError, Engine};
 
-use crate::clock::Clock;
-use crate::deadline_checks::Added;
 use crate::instance::WasmerInstance;
+use crate::sys::deadline::Deadline;
 
 pub(crate) struct WasmerModule {
     // Before the engine, which owns the code that the module describes.
@@ -20,8 +20,8 @@ pub(crate) struct WasmerModule {
     pub(crate) imports: Box<[(usize, HostFunction)]>,
     pub(crate) wanted: Arc<[Export]>,
     exported: Box<[bool]>,
-    pub(crate) added: Added,
-    pub(crate) clock: Option<Arc<Clock>>,
+    pub(crate) added: AddedExports,
+    pub(crate) clock: Option<Arc<Clock<Deadline>>>,
     pub(crate) stack: Option<usize>,
 }
 
@@ -45,7 +45,7 @@ impl WasmerModule {
         engine: Engine,
         request: &LoadRequest<'_>,
         info: &ModuleInfo,
-        clock: Option<Arc<Clock>>,
+        clock: Option<Arc<Clock<Deadline>>>,
         stack: Option<usize>,
     ) -> Self {
         // What the host doesn't offer was refused before.
@@ -67,7 +67,7 @@ impl WasmerModule {
                 .iter()
                 .map(|export| info.export(export.name).is_some())
                 .collect(),
-            added: Added::to(info),
+            added: AddedExports::to(info),
             module,
             engine,
             clock,

@@ -4,11 +4,11 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use enginebay_engine::{Export, ExportId, Host, Memory, Trap};
+use enginebay_engine::{Export, ExportId, Host, Memory, Timer, Trap};
 use wasmer::{AsStoreMut, RuntimeError};
 
-use crate::clock::Timer;
 use crate::exports::ExportedFunction;
+use crate::sys::deadline::Deadline;
 use crate::sys::memory::GuestMemory;
 use crate::{stacks, trap};
 
@@ -23,7 +23,7 @@ pub(crate) struct State {
     /// How many calls into the guest are running, one inside the other.
     depth: Cell<u32>,
     /// Set before the guest runs, where there is a time limit, and taken away before the store is dropped.
-    timer: RefCell<Option<Timer>>,
+    timer: RefCell<Option<Timer<Deadline>>>,
     /// Set before the guest runs.
     found: OnceCell<Found>,
 }
@@ -63,7 +63,7 @@ impl State {
         }
     }
 
-    pub(crate) fn set_timer(&self, timer: Option<Timer>) {
+    pub(crate) fn set_timer(&self, timer: Option<Timer<Deadline>>) {
         *self.timer.borrow_mut() = timer;
     }
 

@@ -1,25 +1,27 @@
 //! The engine: wasmtime's own, set up twice over if need be.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use enginebay_engine::{
-    Compiler, EngineOptions, Error, ErrorKind, LoadRequest, Module, ModuleInfo, ResolvedLimits,
+    Clock, Compiler, EngineOptions, Error, ErrorKind, LoadRequest, Module, ModuleInfo, ResolvedLimits,
 };
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use crate::deadline::Deadline;
 use crate::module::{self, WasmtimeModule};
-use crate::precompiled;
-use crate::ticker::Ticker;
+use crate::{precompiled, prepare};
 
-/// A wasmtime engine with the thread that advances its epochs.
+/// A wasmtime engine, and what keeps the time of its calls.
 pub(crate) struct Strategy {
     pub(crate) engine: wasmtime::Engine,
-    ticker: Option<Ticker>,
+    pub(crate) clock: Option<Arc<Clock<Deadline>>>,
 }
 
 struct WasmtimeEngine {
     compiler: Compiler,
     limits: ResolvedLimits,
+    clock: Option<Arc<Clock<Deadline>>>,
     /// `None` where the machine doesn't have the address space.
     pooled: Option<Arc<Strategy>>,
     /// For modules that don't fit the pool; made when first needed.
@@ -42,14 +44,19 @@ pub(crate) fn create(
             ),
         ));
     }
+    let clock = limits.call_time.map(Clock::start).transpose()?.map(Arc::new);
     let mut config = config(options.compiler, &limits);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options, &limits)));
-    let pooled = wasmtime::Engine::new(&config)
-        .ok()
-        .map(|engine| Arc::new(Strategy::new(engine, &limits)));
+    let pooled = wasmtime::Engine::new(&config).ok().map(|engine| {
+        Arc::new(Strategy {
+            engine,
+            clock: clock.clone(),
+        })
+    });
     let engine = WasmtimeEngine {
         compiler: options.compiler,
         limits,
+        clock,
         pooled,
         on_demand: OnceLock::new(),
     };
@@ -65,10 +72,9 @@ fn config(compiler: Compiler, limits: &ResolvedLimits) -> Config {
         Compiler::Baseline => wasmtime::Strategy::Winch,
         _ => wasmtime::Strategy::Cranelift,
     });
-    // One 32-bit memory is what Proxy-Wasm knows, and what the memory limit speaks of.
-    config.wasm_multi_memory(false);
+    // One 32-bit memory is what Proxy-Wasm knows, and what the memory limit speaks of. The deadline is in another one.
+    config.wasm_multi_memory(limits.call_time.is_some());
     config.wasm_memory64(false);
-    config.epoch_interruption(limits.call_time.is_some());
     if let Some(stack) = limits.stack {
         config.max_wasm_stack(stack);
     }
@@ -79,23 +85,13 @@ fn pool(options: &EngineOptions, limits: &ResolvedLimits) -> PoolingAllocationCo
     // Memories keep wasmtime's default reservation of 4 GiB each: with less, compiled code has to check
     // bounds, and the limit on what a guest may use is kept by the store's limiter anyway.
     let mut pool = PoolingAllocationConfig::new();
+    let memories = 1 + u32::from(limits.call_time.is_some());
     pool.total_core_instances(options.max_instances)
-        .total_memories(options.max_instances)
+        .max_memories_per_module(memories)
+        .total_memories(options.max_instances.saturating_mul(memories))
         .total_tables(options.max_instances)
         .table_elements(limits.table_elements.unwrap_or(u32::MAX) as usize);
     pool
-}
-
-impl Strategy {
-    fn new(engine: wasmtime::Engine, limits: &ResolvedLimits) -> Self {
-        let ticker = limits.call_time.map(|limit| Ticker::start(&engine, limit));
-        Strategy { engine, ticker }
-    }
-
-    /// Epochs one call may take, if there is a limit.
-    pub(crate) fn deadline(&self) -> Option<u64> {
-        self.ticker.as_ref().map(|ticker| ticker.deadline)
-    }
 }
 
 impl WasmtimeEngine {
@@ -106,6 +102,10 @@ impl WasmtimeEngine {
             Some(pooled) if fits => Ok(pooled),
             _ => self.on_demand(),
         }
+    }
+
+    fn prepare<'a>(&self, code: &'a [u8], info: &ModuleInfo) -> Result<Cow<'a, [u8]>, Error> {
+        prepare::prepare(code, info, self.limits.call_time.is_some())
     }
 
     fn on_demand(&self) -> Result<&Arc<Strategy>, Error> {
@@ -127,9 +127,12 @@ impl WasmtimeEngine {
                 format!("wasmtime can't be set up here: {error:#}"),
             )
         })?;
-        Ok(self
-            .on_demand
-            .get_or_init(|| Arc::new(Strategy::new(engine, &self.limits))))
+        Ok(self.on_demand.get_or_init(|| {
+            Arc::new(Strategy {
+                engine,
+                clock: self.clock.clone(),
+            })
+        }))
     }
 }
 
@@ -140,7 +143,10 @@ impl enginebay_engine::Engine for WasmtimeEngine {
 
     fn compile(&self, request: &LoadRequest<'_>, info: &ModuleInfo) -> Result<Arc<dyn Module>, Error> {
         let strategy = self.strategy(info)?;
-        let module = WasmtimeModule::compile(strategy, request, &self.limits)?;
+        let module = self.prepare(request.code, info)?;
+        let module = wasmtime::Module::from_binary(&strategy.engine, &module)
+            .map_err(|error| module::refused(&error))?;
+        let module = WasmtimeModule::link(strategy, &module, request, info, &self.limits)?;
         Ok(Arc::new(module))
     }
 
@@ -152,7 +158,7 @@ impl enginebay_engine::Engine for WasmtimeEngine {
     fn precompile(&self, code: &[u8], info: &ModuleInfo) -> Result<Vec<u8>, Error> {
         let engine = &self.strategy(info)?.engine;
         engine
-            .precompile_module(code)
+            .precompile_module(&self.prepare(code, info)?)
             .map_err(|error| module::refused(&error))
     }
 
@@ -164,7 +170,7 @@ impl enginebay_engine::Engine for WasmtimeEngine {
     ) -> Result<Arc<dyn Module>, Error> {
         let strategy = self.strategy(info)?;
         let module = precompiled::load(&strategy.engine, compiled)?;
-        let module = WasmtimeModule::link(strategy, &module, request, &self.limits)?;
+        let module = WasmtimeModule::link(strategy, &module, request, info, &self.limits)?;
         Ok(Arc::new(module))
     }
 }

@@ -4,10 +4,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use enginebay_engine::{ExportId, Guest, Host, Instance, Memory, ResolvedLimits, Trap, catch_panic};
+use enginebay_engine::{
+    Clock, Deadline as _, Error, ErrorKind, ExportId, Guest, Host, Instance, Memory, ResolvedLimits, Timer,
+    Trap, catch_panic,
+};
 use wasmtime::{AsContextMut, Caller, Extern, ModuleExport, ResourceLimiter, Store};
 
-use crate::engine::Strategy;
+use crate::deadline::Deadline;
 use crate::exports::Export;
 use crate::host_ref::HostRef;
 use crate::module::Wanted;
@@ -19,9 +22,9 @@ pub(crate) struct Data {
     pub(crate) host: HostRef,
     pub(crate) limiter: Limiter,
     wanted: Arc<Wanted>,
-    /// Behind a count of its own, so that a call back into the guest can hold it while the store runs. `None`
-    /// until looked up.
-    found: Option<Rc<Found>>,
+    /// Behind a count of its own, so that a call back into the guest can hold it while the store runs. Nothing is in it until
+    /// the instance is made, before which no host function is called.
+    found: Rc<Found>,
     pub(crate) view: Option<View>,
 }
 
@@ -31,42 +34,52 @@ impl Data {
             host: HostRef::new(host),
             limiter,
             wanted,
-            found: None,
+            found: Rc::default(),
             view: None,
         }
     }
 }
 
 /// What an instance has of what is wanted of it.
+#[derive(Default)]
 pub(crate) struct Found {
     pub(crate) memory: Option<wasmtime::Memory>,
     exports: Box<[Option<Export>]>,
-    call_time: Option<Duration>,
+    /// Where the deadline is, with the limit.
+    time: Option<(Deadline, Duration)>,
 }
 
 impl Found {
-    /// Looks everything up, with `get` to find what has a place in the module.
-    fn resolve<C: AsContextMut<Data = Data>>(
-        mut store: C,
-        get: impl Fn(&mut C, &ModuleExport) -> Option<Extern>,
-    ) -> Rc<Found> {
-        let wanted = store.as_context().data().wanted.clone();
+    /// Looks everything up.
+    fn resolve(store: &mut Store<Data>, instance: wasmtime::Instance) -> Rc<Found> {
+        let wanted = store.data().wanted.clone();
         let exports = wanted.exports.iter().map(|(export, place)| {
-            let function = get(&mut store, place.as_ref()?)?.into_func()?;
-            Export::new(&mut store, function, export.signature)
+            let function = instance
+                .get_module_export(&mut *store, place.as_ref()?)?
+                .into_func()?;
+            Export::new(&mut *store, function, export.signature)
         });
         let exports = exports.collect();
-        let memory = wanted
-            .memory
+        let mut memory = |place| instance.get_module_export(&mut *store, place)?.into_memory();
+        let deadline = wanted
+            .time
             .as_ref()
-            .and_then(|place| get(&mut store, place)?.into_memory());
+            .and_then(|(place, limit)| Some((memory(place)?, *limit)));
+        let memory = wanted.memory.as_ref().and_then(memory);
         let found = Rc::new(Found {
             memory,
             exports,
-            call_time: wanted.call_time,
+            time: deadline.and_then(|(memory, limit)| Some((Deadline::new(&*store, memory)?, limit))),
         });
-        store.as_context_mut().data_mut().found = Some(found.clone());
+        store.data_mut().found = found.clone();
         found
+    }
+
+    /// The time limit, if the call has reached it.
+    #[cold]
+    fn passed(&self) -> Option<Duration> {
+        let (deadline, limit) = self.time.as_ref()?;
+        deadline.has_passed().then_some(*limit)
     }
 
     #[inline]
@@ -79,7 +92,7 @@ impl Found {
         match self.exports.get(usize::from(export.0)) {
             Some(Some(function)) => match function.call(store, args) {
                 Some(Ok(result)) => Ok(result),
-                Some(Err(error)) => Err(trap::convert(error, self.call_time)),
+                Some(Err(error)) => Err(trap::convert(error, self.passed())),
                 None => Err(Trap::wrong_arguments(&export.to_string(), args.len())),
             },
             _ => Err(missing(&store.as_context().data().wanted, export)),
@@ -101,6 +114,9 @@ pub(crate) struct Limiter {
     memory: usize,
     table: usize,
     growths: u64,
+    /// Not before the instance is made: the module's own sizes were checked when it was loaded, and the memory of the deadline
+    /// does not count.
+    applies: bool,
 }
 
 impl Limiter {
@@ -112,6 +128,7 @@ impl Limiter {
             memory: or_all(limits.memory),
             table: or_all(limits.table_elements.map(u64::from)),
             growths: 0,
+            applies: false,
         }
     }
 
@@ -119,6 +136,10 @@ impl Limiter {
     #[inline]
     pub(crate) fn growths(&self) -> u64 {
         self.growths
+    }
+
+    fn may_have(&self, desired: usize, limit: usize, maximum: Option<usize>) -> bool {
+        (desired <= limit || !self.applies) && maximum.is_none_or(|maximum| desired <= maximum)
     }
 }
 
@@ -130,7 +151,7 @@ impl ResourceLimiter for Limiter {
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         self.growths += 1;
-        Ok(desired <= self.memory && maximum.is_none_or(|maximum| desired <= maximum))
+        Ok(self.may_have(desired, self.memory, maximum))
     }
 
     fn table_growing(
@@ -139,35 +160,65 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(desired <= self.table && maximum.is_none_or(|maximum| desired <= maximum))
+        Ok(self.may_have(desired, self.table, maximum))
     }
 }
 
 /// An instance between calls.
 pub(crate) struct WasmtimeInstance {
+    /// Before the store, where the deadline is: the clock must let go of it first.
+    timer: Option<Timer<Deadline>>,
     store: Store<Data>,
     found: Rc<Found>,
-    /// Epochs one call may take.
-    deadline: Option<u64>,
-    /// Keeps the clock of the epochs running, also when the module and the engine are gone.
-    _strategy: Arc<Strategy>,
 }
 
 impl WasmtimeInstance {
-    pub(crate) fn new(mut store: Store<Data>, instance: wasmtime::Instance, strategy: Arc<Strategy>) -> Self {
-        let deadline = strategy.deadline();
-        let found = match &store.data().found {
-            // The start function's host calls looked already.
-            Some(found) => found.clone(),
-            None => Found::resolve(&mut store, |store, place| {
-                instance.get_module_export(store, place)
-            }),
+    /// Looks everything up, and calls the start function.
+    pub(crate) fn start(
+        mut store: Store<Data>,
+        instance: wasmtime::Instance,
+        clock: Option<&Arc<Clock<Deadline>>>,
+    ) -> Result<Self, Error> {
+        let found = Found::resolve(&mut store, instance);
+        let timer = match (clock, found.time) {
+            (Some(clock), Some((deadline, _))) => Some(Timer::new(clock, deadline)),
+            (None, None) => None,
+            _ => {
+                return Err(Error::new(
+                    ErrorKind::Instantiate,
+                    "the module was compiled for calls with another time limit",
+                ));
+            }
         };
-        WasmtimeInstance {
-            store,
-            found,
-            deadline,
-            _strategy: strategy,
+        store.data_mut().limiter.applies = true;
+        let mut this = WasmtimeInstance { timer, store, found };
+        let start = this.store.data().wanted.clone();
+        if let Some(start) = &start.start {
+            this.run_start(instance, start).map_err(Error::start_trapped)?;
+        }
+        Ok(this)
+    }
+
+    fn run_start(&mut self, instance: wasmtime::Instance, start: &ModuleExport) -> Result<(), Trap> {
+        self.begin();
+        let Some(start) = instance
+            .get_module_export(&mut self.store, start)
+            .and_then(Extern::into_func)
+        else {
+            return Ok(());
+        };
+        catch_panic(|| {
+            start
+                .call(&mut self.store, &[], &mut [])
+                .map_err(|error| trap::convert(error, self.found.passed()))
+        })
+    }
+
+    /// Begins the time of an outermost call.
+    #[inline]
+    fn begin(&self) {
+        if let Some(timer) = &self.timer {
+            timer.begin();
         }
     }
 }
@@ -181,9 +232,7 @@ impl Guest for WasmtimeInstance {
     }
 
     fn call(&mut self, export: ExportId, args: &[u64]) -> Result<u64, Trap> {
-        if let Some(deadline) = self.deadline {
-            self.store.set_epoch_deadline(deadline);
-        }
+        self.begin();
         catch_panic(|| self.found.call(&mut self.store, export, args))
     }
 }
@@ -196,17 +245,8 @@ pub(crate) struct Running<'a>(pub(crate) Caller<'a, Data>);
 impl Running<'_> {
     /// What the instance has.
     #[inline]
-    pub(crate) fn found(&mut self) -> Rc<Found> {
-        match &self.0.data().found {
-            Some(found) => found.clone(),
-            None => self.resolve(),
-        }
-    }
-
-    /// While the start function runs, nothing is looked up yet.
-    #[cold]
-    fn resolve(&mut self) -> Rc<Found> {
-        Found::resolve(&mut self.0, |caller, place| caller.get_module_export(place))
+    pub(crate) fn found(&self) -> Rc<Found> {
+        self.0.data().found.clone()
     }
 }
 

@@ -8,6 +8,7 @@
 
 #![deny(unsafe_code)]
 
+mod deadline;
 mod engine;
 mod exports;
 mod host_ref;
@@ -15,7 +16,7 @@ mod imports;
 mod instance;
 mod module;
 mod precompiled;
-mod ticker;
+mod prepare;
 mod trap;
 mod view;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enginebay_engine::{
-    Error, ErrorKind, Export, ExportId, Host, Instance, LoadRequest, Module, ResolvedLimits, catch_panic,
+    AddedExports, Error, ErrorKind, Export, ExportId, Host, Instance, LoadRequest, Module, ModuleInfo,
+    ResolvedLimits,
 };
 use wasmtime::{InstancePre, Linker, ModuleExport, PoolConcurrencyLimitError, Store};
 
@@ -18,8 +19,10 @@ use crate::trap;
 pub(crate) struct Wanted {
     pub(crate) memory: Option<ModuleExport>,
     pub(crate) exports: Vec<(Export, Option<ModuleExport>)>,
-    /// The limit, for the message of the trap that keeps it.
-    pub(crate) call_time: Option<Duration>,
+    /// The start function.
+    pub(crate) start: Option<ModuleExport>,
+    /// Where the deadline is, and the limit, for the message of the trap that keeps it.
+    pub(crate) time: Option<(ModuleExport, Duration)>,
 }
 
 /// A module, compiled and linked.
@@ -31,20 +34,11 @@ pub(crate) struct WasmtimeModule {
 }
 
 impl WasmtimeModule {
-    pub(crate) fn compile(
-        strategy: &Arc<Strategy>,
-        request: &LoadRequest<'_>,
-        limits: &ResolvedLimits,
-    ) -> Result<Self, Error> {
-        let module =
-            wasmtime::Module::from_binary(&strategy.engine, request.code).map_err(|error| refused(&error))?;
-        Self::link(strategy, &module, request, limits)
-    }
-
     pub(crate) fn link(
         strategy: &Arc<Strategy>,
         module: &wasmtime::Module,
         request: &LoadRequest<'_>,
+        info: &ModuleInfo,
         limits: &ResolvedLimits,
     ) -> Result<Self, Error> {
         let mut linker = Linker::new(&strategy.engine);
@@ -60,12 +54,14 @@ impl WasmtimeModule {
             .instantiate_pre(module)
             .map_err(|error| Error::new(ErrorKind::Compile, format!("{error:#}")))?;
         let place = |export: &Export| (*export, module.get_export_index(export.name));
+        let added = AddedExports::to(info);
         Ok(WasmtimeModule {
             strategy: strategy.clone(),
             wanted: Arc::new(Wanted {
                 memory: module.get_export_index("memory"),
                 exports: request.exports.iter().map(place).collect(),
-                call_time: limits.call_time,
+                start: module.get_export_index(&added.start),
+                time: module.get_export_index(&added.deadline).zip(limits.call_time),
             }),
             pre,
             limiter: Limiter::new(limits),
@@ -90,29 +86,24 @@ impl Module for WasmtimeModule {
         let data = Data::new(host, self.limiter.clone(), self.wanted.clone());
         let mut store = Store::new(&self.strategy.engine, data);
         store.limiter(|data| &mut data.limiter);
-        if let Some(deadline) = self.strategy.deadline() {
-            store.set_epoch_deadline(deadline);
-        }
-        let instance = catch_panic(|| Ok(self.pre.instantiate(&mut store)))
-            .map_err(Error::start_trapped)?
-            .map_err(|error| instantiation_failed(error, self.wanted.call_time))?;
-        Ok(Box::new(WasmtimeInstance::new(
+        let instance = self.pre.instantiate(&mut store).map_err(instantiation_failed)?;
+        Ok(Box::new(WasmtimeInstance::start(
             store,
             instance,
-            self.strategy.clone(),
-        )))
+            self.strategy.clock.as_ref(),
+        )?))
     }
 }
 
-fn instantiation_failed(error: wasmtime::Error, call_time: Option<Duration>) -> Error {
+fn instantiation_failed(error: wasmtime::Error) -> Error {
     if error.is::<PoolConcurrencyLimitError>() {
         return Error::new(
             ErrorKind::Instantiate,
             format!("{error}: drop some instances, or raise EngineOptions::max_instances"),
         );
     }
-    if error.is::<wasmtime::Trap>() || error.is::<enginebay_engine::HostError>() {
-        return Error::start_trapped(trap::convert(error, call_time));
+    if error.is::<wasmtime::Trap>() {
+        return Error::start_trapped(trap::convert(error, None));
     }
     Error::new(ErrorKind::Instantiate, format!("{error:#}"))
 }

@@ -5,11 +5,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use enginebay_engine::{Compiler, Error, ErrorKind};
 
-/// All that code compiled by this engine depends on. wasmtime itself gives everything but the engine's name and the
-/// compiler's: its version, the target with its features, and the settings.
+use crate::prepare;
+
+/// All that code compiled by this engine depends on. wasmtime itself gives everything but the engine's name, the
+/// compiler's and what is changed before: its version, the target with its features, and the settings.
 pub(crate) fn key(compiler: Compiler, engine: &wasmtime::Engine) -> String {
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
+    prepare::VERSION.hash(&mut hasher);
     let (arch, os) = (std::env::consts::ARCH, std::env::consts::OS);
     let by = match compiler {
         Compiler::Baseline => " (Winch)",

@@ -5,8 +5,8 @@ use std::time::Duration;
 use enginebay_engine::{Frame, HostError, Trap, TrapCode, TrapKind};
 use wasmtime::WasmBacktrace;
 
-/// The trap behind an error of a call with this time limit.
-pub(crate) fn convert(error: wasmtime::Error, limit: Option<Duration>) -> Trap {
+/// The trap behind an error of a call. `passed` is the call's time limit, if it has reached it.
+pub(crate) fn convert(error: wasmtime::Error, passed: Option<Duration>) -> Trap {
     let frames: Vec<Frame> = error
         .downcast_ref::<WasmBacktrace>()
         .into_iter()
@@ -16,17 +16,20 @@ pub(crate) fn convert(error: wasmtime::Error, limit: Option<Duration>) -> Trap {
     let trap = match error.downcast::<HostError>() {
         Ok(error) => Trap::from_host_error(error),
         Err(error) => match error.downcast_ref::<wasmtime::Trap>() {
-            Some(trap) => from_code(*trap, limit),
+            Some(trap) => from_code(*trap, passed),
             None => Trap::new(TrapKind::Other, format!("{error:#}")),
         },
     };
     trap.with_backtrace(frames)
 }
 
-fn from_code(trap: wasmtime::Trap, limit: Option<Duration>) -> Trap {
+fn from_code(trap: wasmtime::Trap, passed: Option<Duration>) -> Trap {
     use wasmtime::Trap as T;
     let code = match trap {
-        T::UnreachableCodeReached => TrapCode::Unreachable,
+        T::UnreachableCodeReached => match passed {
+            Some(limit) => return Trap::interrupted(limit),
+            None => TrapCode::Unreachable,
+        },
         T::MemoryOutOfBounds | T::HeapMisaligned => TrapCode::MemoryOutOfBounds,
         T::TableOutOfBounds => TrapCode::TableOutOfBounds,
         T::IndirectCallToNull | T::NullReference => TrapCode::IndirectCallToNull,
@@ -36,7 +39,6 @@ fn from_code(trap: wasmtime::Trap, limit: Option<Duration>) -> Trap {
         T::BadConversionToInteger => TrapCode::InvalidConversion,
         T::StackOverflow => TrapCode::StackOverflow,
         T::AllocationTooLarge => TrapCode::OutOfMemory,
-        T::Interrupt | T::OutOfFuel => return Trap::interrupted(limit.unwrap_or(Duration::MAX)),
         other => return Trap::new(TrapKind::Other, other.to_string()),
     };
     code.into()

@@ -33,6 +33,7 @@
 #![forbid(unsafe_code)]
 
 mod calls;
+mod endless;
 mod fixture;
 mod lifecycle;
 mod limits;
@@ -68,6 +69,7 @@ fn cases_of(runtime: Runtime, compiler: Compiler) -> Vec<Case> {
     reentry::add(&mut suite);
     traps::add(&mut suite);
     limits::add(&mut suite);
+    endless::add(&mut suite);
     lifecycle::add(&mut suite);
     loading::add(&mut suite);
     precompiled::add(&mut suite);

@@ -19,6 +19,7 @@ pub(crate) fn add(suite: &mut Suite) {
     for (name, case) in [
         ("memory/growth", memory_growth as fn(Fixture)),
         ("memory/module", memory_of_module),
+        ("memory/of_a_guest_without_one", memory_of_none),
     ] {
         suite.add_if(
             can.memory_limit,
@@ -126,6 +127,17 @@ fn memory_growth(fixture: Fixture) {
         assert_eq!(guest.call(FIRST, &[delta]).unwrap(), before, "grow by {delta}");
     }
     assert_eq!(guest.memory_size(), 3 * 65536);
+}
+
+/// What an engine needs for itself is not the guest's.
+fn memory_of_none(fixture: Fixture) {
+    let fixture = fixture.limits(Limits {
+        memory: Some(100),
+        ..Limits::default()
+    });
+    let wat = r#"(module (func (export "run") (result i32) (i32.const 7)))"#;
+    let mut guest = fixture.guest(wat, &[], &[RUN], no_host());
+    assert_eq!(guest.call(FIRST, &[]).unwrap(), 7);
 }
 
 fn memory_of_module(fixture: Fixture) {
