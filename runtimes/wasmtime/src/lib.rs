@@ -3,8 +3,11 @@
 //! Modules are compiled by Cranelift, or with [`Compiler::Baseline`](enginebay_engine::Compiler::Baseline) by Winch, and
 //! linked once; instances come from a pool of pre-reserved slots,
 //! initialised copy-on-write, where the machine has the address space for it, and are made on demand where it
-//! has not. A call's time limit is kept with epochs, which one thread per engine advances. A guest runs on the stack of the
-//! thread that calls it, of which it may have 2 MiB at most.
+//! has not. A guest runs on the stack of the thread that calls it, of which it may have 2 MiB at most.
+//!
+//! A call's time limit is kept by its code, which looks at a deadline of its instance at the start of each function and of each
+//! round of a loop. One thread per engine marks the deadlines that have passed. The deadline takes 64 KiB of reserved memory,
+//! of which one page is used, and a slot of 4 GiB of address space.
 
 #![deny(unsafe_code)]
 
