@@ -6,8 +6,10 @@
 //! has not. A guest runs on the stack of the thread that calls it, of which it may have 2 MiB at most.
 //!
 //! A call's time limit is kept by its code, which looks at a deadline of its instance at the start of each function and of each
-//! round of a loop. One thread per engine marks the deadlines that have passed. The deadline takes 64 KiB of reserved memory,
-//! of which one page is used, and a slot of 4 GiB of address space.
+//! round of a loop. One thread per engine marks the deadlines that have passed; a call that comes upon the mark ends, late by at
+//! most a twentieth of the limit, but no less than 1 ms and no more than 25 ms. Neither a host function nor one bulk memory
+//! instruction is interrupted. A start function is a call like any other. The deadline is in a memory of its own, which takes
+//! one page of memory and 4 GiB of address space, and does not count against the memory limit.
 
 #![deny(unsafe_code)]
 
