@@ -51,12 +51,10 @@ pub(crate) struct Root<S> {
 
 /// What a context is for.
 pub(crate) enum Kind<S> {
-    Root(Root<S>),
+    /// In a box, because there are few, and streams' slots had to be as large.
+    Root(Box<Root<S>>),
     /// A stream of the plugin whose root context has this id.
-    Stream {
-        root: u32,
-        state: S,
-    },
+    Stream { root: u32, state: S },
 }
 
 pub(crate) struct Context<S> {
@@ -142,6 +140,8 @@ impl<S> Contexts<S> {
         id as usize & (self.slots.len() - 1)
     }
 
+    // In the caller, so that a context is made in its slot: one that is made elsewhere and read at once is waited for.
+    #[inline(always)]
     pub(crate) fn insert(&mut self, kind: Kind<S>) -> u32 {
         if self.live * 2 >= self.slots.len() {
             self.grow();
@@ -165,6 +165,7 @@ impl<S> Contexts<S> {
         id
     }
 
+    #[cold]
     fn grow(&mut self) {
         let len = self.slots.len() * 2;
         let old = std::mem::replace(

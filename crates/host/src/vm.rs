@@ -138,12 +138,13 @@ impl<S: StreamState> Vm<S> {
         self.check()?;
         let vm_size = self.state.config.configuration.len() as u64;
         let plugin_size = plugin.configuration.len() as u64;
-        let id = self.state.contexts.borrow_mut().insert(Kind::Root(Root {
+        let root = Box::new(Root {
             plugin: Rc::new(plugin),
             tick_period: None,
             logged: None,
             declarations: Declarations::default(),
-        }));
+        });
+        let id = self.state.contexts.borrow_mut().insert(Kind::Root(root));
         self.state.meter.add_root(id);
         let context = u64::from(id);
         self.call_or(
