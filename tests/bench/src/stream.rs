@@ -73,7 +73,8 @@ impl Platform for Silent {
 #[derive(Default)]
 pub struct Headers {
     request: HeaderMap,
-    response: HeaderMap,
+    /// There from when the response comes.
+    response: Option<Box<HeaderMap>>,
     body: Body,
 }
 
@@ -85,7 +86,7 @@ impl StreamState for Stream {
         let headers = self.0.as_mut()?;
         match map {
             MapType::HttpRequestHeaders => Some(&mut headers.request),
-            MapType::HttpResponseHeaders => Some(&mut headers.response),
+            MapType::HttpResponseHeaders => headers.response.as_deref_mut(),
             _ => None,
         }
     }
@@ -157,13 +158,13 @@ impl Streams {
             assert_eq!(after, body, "the guest did its work");
         }
         let mut count = self.with(id, |headers| {
-            fill(&mut headers.response, guests::RESPONSE);
+            fill(headers.response.get_or_insert_default(), guests::RESPONSE);
             headers.request.len()
         });
         let vm = &self.running.vm;
         vm.on_response_headers(id, guests::RESPONSE.len(), true)
             .expect("no trap");
-        count += self.with(id, |headers| headers.response.len());
+        count += self.with(id, |headers| headers.response.as_ref().map_or(0, |map| map.len()));
         let vm = &self.running.vm;
         vm.on_log(id).expect("no trap");
         self.spare = vm.stream(id).and_then(|mut stream| stream.0.take());
@@ -177,10 +178,12 @@ impl Streams {
     }
 }
 
-/// Streams that are open at once, in one VM.
+/// Streams that are open at once, in one VM. A response's headers are in the map of the response before it, as in
+/// `enginebay-http`: streams that wait for one have none.
 pub struct Open {
     running: Running<Stream>,
     streams: VecDeque<ContextId>,
+    spare: Option<Box<HeaderMap>>,
 }
 
 impl Open {
@@ -197,6 +200,7 @@ impl Open {
         let mut open = Open {
             running: Streams::new(runtime, workload).running,
             streams: VecDeque::with_capacity(count),
+            spare: None,
         };
         for _ in 0..count {
             open.begin(Box::default());
@@ -223,16 +227,22 @@ impl Open {
         let Some(id) = self.streams.pop_front() else {
             return;
         };
+        let mut response = self.spare.take().unwrap_or_default();
+        fill(&mut response, guests::RESPONSE);
         let vm = &self.running.vm;
         if let Some(headers) = vm.stream(id).as_mut().and_then(|stream| stream.0.as_mut()) {
-            fill(&mut headers.response, guests::RESPONSE);
+            headers.response = Some(response);
         }
         vm.on_response_headers(id, guests::RESPONSE.len(), true)
             .expect("no trap");
         vm.on_log(id).expect("no trap");
-        let headers = vm.stream(id).and_then(|mut stream| stream.0.take());
+        let mut headers = vm
+            .stream(id)
+            .and_then(|mut stream| stream.0.take())
+            .unwrap_or_default();
         vm.finish(id).expect("no trap");
-        self.begin(headers.unwrap_or_default());
+        self.spare = headers.response.take();
+        self.begin(headers);
     }
 }
 
